@@ -1,0 +1,103 @@
+"""`manifest.json`: what a folder of shards holds. Written last, so a folder without it is unfinished."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from data_prep.errors import ConfigError
+from data_prep.files import sha256_of_file, writing_atomically
+
+MANIFEST_NAME = "manifest.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ClassEntry:
+    """A class and where it went; `class_id` is unique over the whole mixture."""
+
+    class_id: int
+    source: str
+    domain: str
+    class_key: str
+    split: str
+    n_images: int
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """A tar file; `path` is relative to the manifest's folder."""
+
+    path: str
+    split: str
+    source: str
+    domain: str
+    n_samples: int
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that is known of a packed mixture without opening a shard.
+
+    Attributes:
+        mixture: the resolved mixture config; it can be built again as it stands.
+        versions: of the packages that decide the bytes.
+        classes: sorted by class id.
+        shards: sorted by split (train, val, test), source, number.
+        repeat_to_by_source: images a train class is repeated up to when read; sources without a floor are
+            absent.
+        rejects: {reason: rows}.
+        counts: {source: {step: {"images": n, "classes": n}}}, steps in order.
+        sha256: of the manifest file itself; '' before it is written.
+    """
+
+    mixture: dict
+    versions: dict[str, str]
+    classes: list[ClassEntry]
+    shards: list[ShardEntry]
+    repeat_to_by_source: dict[str, int]
+    rejects: dict[str, int]
+    counts: dict[str, dict[str, dict[str, int]]]
+    sha256: str = ""
+
+
+def load_manifest(shards_dir: Path) -> Manifest:
+    """Read the manifest of a packed mixture.
+
+    Raises:
+        ConfigError: no manifest (the build did not finish), not JSON, another format, or missing keys.
+    """
+    path = Path(shards_dir) / MANIFEST_NAME
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: not there; the shards are not built, or the build did not finish (make data)"
+        )
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(tree, dict) or tree.get("format_version") != FORMAT_VERSION:
+        got = tree.get("format_version") if isinstance(tree, dict) else type(tree).__name__
+        raise ConfigError(
+            f"{path}: format_version is {got!r}, expected {FORMAT_VERSION}; build the shards again"
+        )
+    try:
+        return Manifest(
+            classes=[ClassEntry(**entry) for entry in tree.pop("classes")],
+            shards=[ShardEntry(**entry) for entry in tree.pop("shards")],
+            sha256=sha256_of_file(path),
+            **{key: value for key, value in tree.items() if key != "format_version"},
+        )
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: a key is missing or unknown: {error}; build the shards again") from error
+
+
+def save_manifest(manifest: Manifest, shards_dir: Path) -> Path:
+    """Write `manifest.json` (atomically; the same manifest gives the same bytes) and return its path."""
+    tree = {"format_version": FORMAT_VERSION, **asdict(manifest)}
+    del tree["sha256"]
+    path = Path(shards_dir) / MANIFEST_NAME
+    with writing_atomically(path) as unfinished_path:
+        unfinished_path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path

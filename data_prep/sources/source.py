@@ -1,0 +1,65 @@
+"""What a data set tells the project about itself, and the form in which it lists its images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from data_prep.catalogue import CATALOGUE_SCHEMA
+
+ROW_COLUMNS = ("class_key", "more_class_keys", "path", "split", "role", "reject_reason", "reject_detail")
+ROW_SCHEMA = {name: CATALOGUE_SCHEMA[name] for name in ROW_COLUMNS}
+MISSING_FILE = "missing file"  # the reject reason of an annotation row whose image is not on disk
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set.
+
+    Attributes:
+        key: name in mixtures, shard names and sample keys; lower-case letters, digits and underscores.
+        domain: what kind of thing it shows; scores are averaged over domains.
+        title: the data set's own name.
+        licence: terms in a few words, for the report.
+        homepage: where a person reads about it.
+        fetch: how to get it, for the error that says it is not there.
+        raw_dir: its folder under the raw root, unless the mixture names another.
+        read_rows: folder -> frame with ROW_SCHEMA's columns, paths relative to the folder. Raises ConfigError
+            for a missing folder or annotation file; an annotated image without its file is a row with
+            `reject_reason` MISSING_FILE. `split` and `role` are '' where the data set has no official split.
+    """
+
+    key: str
+    domain: str
+    title: str
+    licence: str
+    homepage: str
+    fetch: str
+    raw_dir: str
+    read_rows: Callable[[Path], pl.DataFrame]
+
+
+def source_rows(
+    class_keys: Sequence[str],
+    paths: Sequence[str],
+    splits: Sequence[str] | str = "",
+    roles: Sequence[str] | str = "",
+    more_class_keys: Sequence[list[str]] | None = None,
+) -> pl.DataFrame:
+    """The frame `read_rows` returns, all rows accepted; one string for splits or roles holds for every row.
+
+    >>> source_rows(["7", "7"], ["a.jpg", "b.jpg"], splits="test", roles=["query", "index"])["role"].to_list()
+    ['query', 'index']
+    """
+    n = len(paths)
+    columns = {
+        "class_key": list(class_keys),
+        "more_class_keys": [[] for _ in range(n)] if more_class_keys is None else list(more_class_keys),
+        "path": list(paths),
+        "split": [splits] * n if isinstance(splits, str) else list(splits),
+        "role": [roles] * n if isinstance(roles, str) else list(roles),
+        "reject_reason": [None] * n,
+        "reject_detail": [None] * n,
+    }
+    return pl.DataFrame(columns, schema=ROW_SCHEMA)

@@ -1,0 +1,89 @@
+"""Where independent tasks run: this process, or a pool of processes on this machine."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from tqdm import tqdm
+
+TaskT = TypeVar("TaskT")
+ResultT = TypeVar("ResultT")
+
+# Imported once in the server that all workers are forked from, instead of once in each worker: seconds and
+# memory.
+PRELOADED = ["data_prep.decode_check", "data_prep.shards", "webdataset"]
+
+
+class WorkerDied(Exception):
+    """A worker process ended without an answer; most often the machine ran out of memory."""
+
+
+def run_tasks(
+    function: Callable[[TaskT], ResultT],
+    tasks: Sequence[TaskT],
+    n_workers: int,
+    title: str,
+    size_of: Callable[[TaskT], int] = lambda task: 1,
+    unit: str = "task",
+) -> list[ResultT]:
+    """`function` of each task, results in the order of the tasks, whatever the order they finish in.
+
+    Args:
+        function: importable by name; with more than one worker, tasks and results travel by pickle.
+        n_workers: 1 runs everything in this process; 0 takes one worker for each CPU.
+        title: shown before the progress bar.
+        size_of: how far a finished task moves the bar, in `unit`s.
+
+    Raises:
+        WorkerDied: a worker was killed. Whatever `function` raises comes through as it is; tasks that wait
+            are then not started.
+    """
+    n_workers = min(n_workers or usable_cpus(), len(tasks)) or 1
+    with tqdm(
+        total=sum(map(size_of, tasks)), desc=title, unit=unit, dynamic_ncols=True, mininterval=0.5
+    ) as bar:
+        if n_workers == 1:
+            results = []
+            for task in tasks:
+                results.append(function(task))
+                bar.update(size_of(task))
+            return results
+        return _run_in_pool(function, tasks, n_workers, lambda position: bar.update(size_of(tasks[position])))
+
+
+def usable_cpus() -> int:
+    """CPUs this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run_in_pool(
+    function: Callable, tasks: Sequence, n_workers: int, finished: Callable[[int], object]
+) -> list:
+    results: list = [None] * len(tasks)
+    with ProcessPoolExecutor(n_workers, mp_context=_context()) as pool:
+        positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
+        try:
+            for future in as_completed(positions):
+                results[positions[future]] = future.result()
+                finished(positions[future])
+        except BrokenProcessPool as error:
+            raise WorkerDied(
+                f"one of {n_workers} workers died (often: out of memory). Finished work is kept: "
+                "run the same command again, with a smaller --workers if it dies again"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Never plain fork: Polars and torch hold threads, which a fork would leave locked."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context

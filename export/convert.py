@@ -1,0 +1,44 @@
+"""Export: python -m export.convert runs/quickstart/final.ckpt [--out runs/quickstart/saved_model.pt]"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m export.convert", description=__doc__, allow_abbrev=False)
+    parser.add_argument("checkpoint", type=Path, help="runs/<run>/final.ckpt")
+    parser.add_argument("--out", type=Path, help="the file to write (default: saved_model.pt beside the checkpoint)")
+    parser.add_argument("--out-dim", type=int, default=64, help="embedding width the contract asks for (default: 64)")
+    parser.add_argument(
+        "--allow-over-budget",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="write a file that the host's 9 hours are modelled not to suffice for",
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    from data_prep.errors import ConfigError, ContractError
+
+    out_path = options.out or options.checkpoint.with_name("saved_model.pt")
+    try:
+        from export.gate import export_checked
+        from train.checkpoint import load_checkpoint
+
+        print(f"exporting {options.checkpoint}", flush=True)
+        checkpoint = load_checkpoint(options.checkpoint)
+        report = export_checked(checkpoint, out_path, options.out_dim, options.allow_over_budget)
+    except (ConfigError, ContractError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    for check in report["checks"]:
+        print(f"  {check['verdict']:8} {check['name']}: {check['detail']}")
+    print(f"wrote {out_path} and {out_path.with_name('export.json')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

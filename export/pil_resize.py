@@ -1,0 +1,78 @@
+"""PIL's antialiased bicubic resize, in operators that PyTorch 1.11 runs and TorchScript compiles.
+
+PIL resizes one axis after the other and rounds to whole grey levels after each. One call of PyTorch's
+antialiased operator for both axes keeps fractions in between and differs from PIL in one pixel of seven; one
+call an axis, rounded and clamped, differs in one of some thousands, by one grey level, where the two round a
+tie differently.
+
+Which axis comes first matters too (on a photograph of 127 x 333 pixels the wrong order changes one pixel of
+four): up to Pillow 12 the width always did, from Pillow 13 on the height does when it shrinks by more than
+twice what the width shrinks by (`ImagingResampleInner` in Pillow's Resample.c).
+"""
+
+import PIL
+import torch
+from torch import Tensor
+
+
+def pillow_shrinks_tall_first() -> bool:
+    """Whether the Pillow installed here resizes the height of tall images first."""
+    return int(PIL.__version__.split(".")[0]) >= 13
+
+
+def _one_pass(pixels: Tensor, height_px: int, width_px: int) -> Tensor:
+    """One axis changes, the other has its size already: [B, C, H, W] whole numbers -> the same, resized."""
+    # The operator itself, not F.interpolate: scripting that compiles every branch of it, with operators 1.11
+    # lacks.
+    resized = torch._C._nn._upsample_bicubic2d_aa(pixels, [height_px, width_px], False, None, None)
+    # floor(x + 0.5) and not round(): PIL rounds halves up.
+    return torch.clamp(torch.floor(resized + 0.5), 0.0, 255.0)
+
+
+def resize_like_pil(pixels: Tensor, height_px: int, width_px: int, tall_first: bool) -> Tensor:
+    """float32 [B, C, H, W] -> float32 [B, C, height_px, width_px], both of whole numbers 0..255.
+
+    Equal to `PIL.Image.resize((width_px, height_px), BICUBIC)` of each image, `tall_first` saying by which
+    Pillow's order. An axis that has its size already is left alone, as PIL does.
+    """
+    surplus_height, surplus_width = pixels.shape[2] - height_px, pixels.shape[3] - width_px
+    # An image one pixel wide is widened first, which changes no value: PyTorch 1.11's operator misreads the
+    # rows of that shape.
+    if tall_first and surplus_height > 0 and surplus_height > 2 * surplus_width and pixels.shape[3] > 1:
+        pixels = _one_pass(pixels, height_px, pixels.shape[3])
+    if pixels.shape[3] != width_px:
+        pixels = _one_pass(pixels, pixels.shape[2], width_px)
+    if pixels.shape[2] != height_px:
+        pixels = _one_pass(pixels, height_px, width_px)
+    return pixels
+
+
+def squash(pixels: Tensor, size_px: int, tall_first: bool) -> Tensor:
+    """[B, C, H, W] -> [B, C, size_px, size_px]; ignores the aspect ratio, so memory stays bounded."""
+    return resize_like_pil(pixels, size_px, size_px, tall_first)
+
+
+def shortest_crop(pixels: Tensor, size_px: int, tall_first: bool) -> Tensor:
+    """[B, C, H, W] -> [B, C, size_px, size_px]: the centre square, once the shorter side is `size_px`.
+
+    Sides and offsets are those of `train.data.preprocessing.resize_image`. A very long image becomes a very
+    long intermediate (1 x 500 pixels: 224 x 112,000).
+    """
+    height_px, width_px = pixels.shape[2], pixels.shape[3]
+    if width_px <= height_px:
+        pixels = resize_like_pil(pixels, int(size_px * height_px / width_px), size_px, tall_first)
+    else:
+        pixels = resize_like_pil(pixels, size_px, int(size_px * width_px / height_px), tall_first)
+    top = half_to_even(pixels.shape[2] - size_px)
+    left = half_to_even(pixels.shape[3] - size_px)
+    return pixels[:, :, top : top + size_px, left : left + size_px]
+
+
+def half_to_even(surplus_px: int) -> int:
+    """round(surplus_px / 2) as Python rounds, in whole numbers.
+
+    >>> [half_to_even(surplus) for surplus in (0, 1, 2, 3, 4, 5)]
+    [0, 0, 1, 2, 2, 2]
+    """
+    half = surplus_px // 2
+    return half + (surplus_px % 2) * (half % 2)

@@ -1,0 +1,39 @@
+"""Zip a model that has passed every check: python -m submission.package runs/quickstart"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m submission.package", description=__doc__, allow_abbrev=False)
+    parser.add_argument("run_dir", type=Path, help="runs/<run>, with saved_model.pt, export.json, validation.json")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    from data_prep.errors import ConfigError, ContractError
+
+    try:
+        from submission.evidence import ZIP_NAME, check_evidence
+        from submission.submission_zip import write_checked_zip
+
+        evidence = check_evidence(options.run_dir)
+        zip_path = options.run_dir / ZIP_NAME
+        write_checked_zip(evidence.model_path, zip_path)
+    except (ConfigError, ContractError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    from rich.console import Console
+
+    from submission.summary import score_table, verdict_table
+
+    console = Console()
+    console.print(score_table(evidence.validation))
+    console.print(verdict_table(evidence.export, str(zip_path)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""Send a packed run to Kaggle and submit it; the only writer to Kaggle.
+
+python -m submission.upload runs/quickstart --kernel owner/name [--dry-run]
+
+The model goes up as a private dataset, a private script kernel puts it into submission.zip, and the kernel's
+output is submitted to the competition. Needs credentials, and the rules accepted on the web page.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+COMPETITION = "google-universal-image-embedding"
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m submission.upload",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run_dir", type=Path, help="runs/<run>, packed by submission.package")
+    parser.add_argument("--kernel", required=True, metavar="OWNER/NAME", help="script kernel to make or update")
+    parser.add_argument("--dataset", metavar="OWNER/NAME", help="default: the kernel's name with -model")
+    parser.add_argument("--competition", default=COMPETITION)
+    parser.add_argument("--message", help="default: run name, local score and model hash")
+    parser.add_argument("--wait-minutes", type=float, default=30.0, help="for each step on Kaggle (default: 30)")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print the steps, send nothing")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    from data_prep.errors import ConfigError, ContractError
+
+    try:
+        from submission.kaggle_steps import Target, plan_upload, upload
+
+        target = Target(options.kernel, options.dataset or f"{options.kernel}-model", options.competition)
+        plan = plan_upload(options.run_dir, target, options.message)
+        print("\n".join(plan.steps()))
+        if options.dry_run:
+            print("dry run: nothing was sent")
+            return 0
+        upload(plan, connect(), options.wait_minutes * 60, tell=print)
+    except (ConfigError, ContractError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+def connect() -> object:
+    """An authenticated Kaggle client.
+
+    Raises:
+        ConfigError: no credentials that Kaggle accepts.
+    """
+    import contextlib
+    import io
+
+    from data_prep.errors import ConfigError
+
+    # The library authenticates when imported, prints its own help and may end the process.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            client = KaggleApi()
+            client.authenticate()
+        except SystemExit:
+            client = None
+    if client is None:
+        raise ConfigError(
+            "Kaggle: no credentials; set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, or put "
+            "kaggle.json (kaggle.com, Settings, API) into ~/.kaggle"
+        )
+    return client
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""Score the exported file as the host would.
+
+python -m submission.validate runs/quickstart/saved_model.pt --shards shards/quickstart
+python -m submission.validate runs/quickstart/saved_model.pt --table images.csv
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from submission.baselines import Baselines
+    from submission.evaluation_set import EvaluationSet
+    from submission.scoring import Scoring
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m submission.validate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", type=Path, help="saved_model.pt, or a submission.zip that holds it")
+    parser.add_argument("--shards", type=Path, help="packed mixture; with --table: what the PCA baseline is fitted on")
+    parser.add_argument("--table", type=Path, help="CSV with path,domain,class_key,role; paths relative to it")
+    parser.add_argument("--split", default="test", help="split of the shards that is scored (default: test)")
+    parser.add_argument("--out", type=Path, help="default: validation.json beside the model; the report goes beside it")
+    parser.add_argument("--protocol", choices=("ours", "uned-reference"), default="ours")
+    parser.add_argument("--index", choices=("merged", "separate"), default="merged")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--baselines",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also score the tower that training started from (needs final.ckpt beside the model)",
+    )
+    options = parser.parse_args(arguments)
+    if options.shards is None and options.table is None:
+        parser.error("give --shards, --table, or both")
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    from data_prep.errors import ConfigError, ContractError
+
+    try:
+        record, out_path = _validate(options)
+    except (ConfigError, ContractError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    from rich.console import Console
+
+    from submission.summary import score_table
+
+    Console().print(score_table(record))
+    for name, reason in record["baselines_missing"].items():
+        print(f"no baseline {name}: {reason}")
+    print(f"wrote {out_path} and {out_path.with_name('report.html')}")
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
+    """Embed, score, score the baselines, write both files; (content of validation.json, its path)."""
+    from data_prep.files import writing_atomically
+    from train.cpu_settings import keep_freed_memory, wait_without_spinning
+
+    keep_freed_memory()
+    wait_without_spinning()  # before torch is imported
+    from submission import evaluation_set, hosted_scorer, report, scoring
+
+    if options.table:
+        evaluation = evaluation_set.read_table(options.table)
+    else:
+        evaluation = evaluation_set.read_shards(options.shards, options.split)
+    how = scoring.Scoring(options.protocol, options.index, _choose_device(options.device))
+    embeddings = scoring.embed_set(options.model, evaluation, how.device, str(options.model))
+    hosted_scorer.check_dimension(embeddings, options.model)
+    score, described = scoring.measure_score(embeddings, evaluation, how)
+    baselines = _find_baselines(options, evaluation, how)
+    record = {
+        "format": 1,
+        "protocol": how.protocol,
+        "index": how.index,
+        "metric": scoring.HOST_METRIC,
+        **described,
+        "baselines": baselines.scores,
+        "baselines_missing": baselines.missing,
+        "n_queries": score.n_queries,
+        "n_index": score.n_index,
+        "model_sha256": hosted_scorer.sha256_of_model(options.model),
+        "data_sha256": evaluation.data_sha256,
+        "images_sha256": evaluation.images_sha256,
+        "image_source": evaluation.source,
+    }
+    out_path = options.out or options.model.with_name("validation.json")
+    report.write_report(out_path.with_name("report.html"), record, score, evaluation)
+    with writing_atomically(out_path) as unfinished_path:
+        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return record, out_path
+
+
+def _find_baselines(options: argparse.Namespace, evaluation: "EvaluationSet", how: "Scoring") -> "Baselines":
+    from submission.baselines import no_baselines, score_baselines
+
+    checkpoint_path = options.model.with_name("final.ckpt")
+    if not options.baselines:
+        return no_baselines("switched off by --no-baselines")
+    if not checkpoint_path.is_file():
+        return no_baselines(f"{checkpoint_path} is not there to say which tower training started from")
+    # Beside the run folders: runs with other seeds start from the same tower.
+    cache_dir = options.model.resolve().parent.parent / ".baselines"
+    return score_baselines(checkpoint_path, evaluation, options.shards, how, cache_dir)
+
+
+def _choose_device(wanted: str) -> str:
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,176 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.images import ImageFacts, Rejected, check_image, to_jpeg
+
+
+def gradient(width, height, seed=0):
+    """A smooth coloured picture: resizing and JPEG change it little."""
+    y, x = np.mgrid[0:height, 0:width]
+    pixels = np.stack([255 * x / max(1, width - 1), 255 * y / max(1, height - 1), 128 + 0 * x], axis=2)
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def encoded(image, format="JPEG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def decoded(content):
+    assert isinstance(content, bytes), content
+    image = Image.open(io.BytesIO(content))
+    assert (image.format, image.mode) == ("JPEG", "RGB")
+    return image
+
+
+def pixel(content, x=0, y=0):
+    return decoded(content).getpixel((x, y))
+
+
+def png_claiming(width, height):
+    """A PNG header that promises a picture, with next to no data behind it."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize(("size", "expected"), [((640, 480), (133, 100)), ((300, 900), (100, 300)), ((60, 40), (60, 40))])
+def test_the_shorter_side_is_image_px_and_nothing_is_enlarged(size, expected):
+    for format in ("JPEG", "PNG", "WEBP", "BMP"):
+        assert decoded(to_jpeg(encoded(gradient(*size), format), 100, 90)).size == expected
+
+
+def test_a_small_baseline_rgb_jpeg_keeps_its_bytes():
+    content = encoded(gradient(100, 180), quality=71)
+    assert to_jpeg(content, 100, 90) == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encoded(gradient(101, 180)),  # one pixel too large
+        encoded(gradient(100, 180), progressive=True),
+        encoded(gradient(100, 180).convert("L")),
+        encoded(gradient(100, 180).convert("CMYK")),
+        encoded(gradient(100, 180), "PNG"),
+        encoded(gradient(100, 180), exif=b"Exif\0\0" + Image.Exif().tobytes()[6:], quality=90, progressive=True),
+    ],
+)
+def test_everything_else_becomes_a_baseline_rgb_jpeg(content):
+    result = to_jpeg(content, 100, 90)
+    assert result != content
+    assert min(decoded(result).size) == 100
+    assert "progressive" not in decoded(result).info
+
+
+def test_scaled_decoding_is_close_to_a_full_decode():
+    rng = np.random.default_rng(0)
+    noisy = np.asarray(gradient(1600, 1200), dtype=float) + rng.normal(0, 20, (1200, 1600, 3))
+    content = encoded(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), quality=95)
+    scaled = np.asarray(decoded(to_jpeg(content, 150, 95)), dtype=float)
+    whole = np.asarray(Image.open(io.BytesIO(content)).resize((200, 150), Image.Resampling.BICUBIC), dtype=float)
+    assert scaled.shape == whole.shape
+    assert np.abs(scaled - whole).mean() < 2
+
+
+def with_orientation(image, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(image, exif=exif, quality=95)
+
+
+def test_exif_orientation_is_ignored_unless_asked_for():
+    content = with_orientation(gradient(60, 40), 6)  # 6: turn by 90 degrees to see it upright
+    assert decoded(to_jpeg(content, 100, 95)).size == (60, 40)
+    upright = to_jpeg(content, 100, 95, apply_exif_orientation=True)
+    assert decoded(upright).size == (40, 60)
+    # turned clockwise, the raw picture's bottom left (green) is the top left
+    assert pixel(upright, 0, 0) == pytest.approx((0, 255, 128), abs=8)
+
+
+def test_no_orientation_tag_is_left_for_a_reader_to_apply():
+    content = with_orientation(gradient(60, 40), 6)
+    for apply in (False, True):
+        result = decoded(to_jpeg(content, 100, 95, apply_exif_orientation=apply))
+        assert 0x0112 not in result.getexif()
+
+
+def test_upright_pictures_keep_their_bytes_with_their_exif():
+    content = with_orientation(gradient(60, 40), 1)
+    assert to_jpeg(content, 100, 95, apply_exif_orientation=True) == content
+
+
+def test_sixteen_bit_grey_keeps_its_high_byte():
+    levels = np.array([[0, 0x4000, 0x8000, 0xFFFF]], dtype=np.uint16).repeat(32, axis=0).repeat(32, axis=1)
+    result = to_jpeg(encoded(Image.fromarray(levels), "PNG"), 200, 95)
+    assert [pixel(result, x, 10)[0] for x in (10, 42, 74, 116)] == pytest.approx([0, 64, 128, 255], abs=3)
+
+
+def test_transparency_is_laid_over_white():
+    clear_red = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+    half_black = Image.new("LA", (40, 40), (0, 128))
+    palette = Image.new("P", (40, 40), 3)
+    palette.putpalette([0, 0, 255] * 256)
+    assert pixel(to_jpeg(encoded(clear_red, "PNG"), 50, 95)) == (255, 255, 255)
+    assert pixel(to_jpeg(encoded(half_black, "PNG"), 50, 95)) == pytest.approx((127, 127, 127), abs=2)
+    assert pixel(to_jpeg(encoded(palette, "PNG"), 50, 95)) == pytest.approx((0, 0, 255), abs=3)
+    assert pixel(to_jpeg(encoded(palette, "PNG", transparency=3), 50, 95)) == (255, 255, 255)
+
+
+def test_cmyk_and_one_bit_pictures_become_rgb():
+    cyan = Image.new("CMYK", (40, 40), (255, 0, 0, 0))
+    assert pixel(to_jpeg(encoded(cyan), 50, 95)) == pytest.approx((0, 255, 255), abs=6)
+    white = Image.new("1", (40, 40), 1)
+    assert pixel(to_jpeg(encoded(white, "PNG"), 50, 95)) == (255, 255, 255)
+
+
+JPEG = encoded(gradient(200, 150), quality=90)
+GIF = encoded(gradient(20, 20), "GIF", save_all=True, append_images=[gradient(20, 21).resize((20, 20))])
+REJECTS = {
+    "empty": (b"", "empty file"),
+    "html": (b"\n<!DOCTYPE html><html><body>404</body></html>", "html page"),
+    "html with a mark": (b"\xef\xbb\xbf<HTML>", "html page"),
+    "text": (b"no image at all", "not an image"),
+    "cut jpeg": (JPEG[: len(JPEG) // 2], "truncated"),
+    "cut jpeg header": (JPEG[:20], "damaged"),
+    "cut png": (encoded(gradient(90, 90), "PNG")[:900], "truncated"),
+    "animated gif": (GIF, "animated"),
+    "animated png": (encoded(gradient(20, 20), "PNG", save_all=True, append_images=[Image.new("RGB", (20, 20))]), "animated"),
+    "bomb": (png_claiming(20_000, 20_000), "decompression bomb"),
+    "float tiff": (encoded(Image.new("F", (9, 9)), "TIFF"), "unsupported pixels"),
+    "deep tiff": (encoded(Image.new("I", (9, 9), 70_000), "TIFF"), "unsupported pixels"),
+    "postscript": (encoded(gradient(20, 20), "EPS"), "not an image"),
+}
+
+
+@pytest.mark.parametrize("name", REJECTS)
+def test_bad_files_have_their_own_reason_in_both_passes(name):
+    content, reason = REJECTS[name]
+    checked, converted = check_image(content), to_jpeg(content, 100, 90)
+    assert isinstance(checked, Rejected) and isinstance(converted, Rejected)
+    assert checked.reason == converted.reason == reason
+    assert checked.detail
+
+
+def test_a_camera_file_with_a_second_picture_is_not_animated():
+    content = encoded(gradient(80, 60), "MPO", save_all=True, append_images=[gradient(80, 60)])
+    assert decoded(to_jpeg(content, 100, 90)).size == (80, 60)
+
+
+def test_facts_are_the_stored_size():
+    assert check_image(with_orientation(gradient(60, 40), 6)) == ImageFacts(width_px=60, height_px=40)
+
+
+def test_the_same_picture_gives_the_same_bytes():
+    assert to_jpeg(JPEG, 64, 90) == to_jpeg(JPEG, 64, 90)

@@ -1,0 +1,82 @@
+"""The file gets its name only when every check passed."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from data_prep.errors import ContractError
+from data_prep.files import sha256_of_file
+from export import gate, host_runtime
+from export.budget import Budget
+from export.gate import budget_check, export_checked
+
+
+@pytest.fixture(autouse=True)
+def _no_host(monkeypatch, tmp_path):
+    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "no-host")
+    # Small stand-ins for the real-size images: the checks themselves are the real ones.
+    small = gate.sample_images(seed=1, sizes_px=((64, 48), (20, 50)))
+    monkeypatch.setattr(gate, "sample_images", lambda: small)
+
+
+@pytest.fixture
+def checkpoint(make_embedder, tiny_spec):
+    return SimpleNamespace(embedder=make_embedder(), preprocess=tiny_spec, sha256="c0ffee")
+
+
+def test_writes_the_model_and_its_report(checkpoint, tmp_path):
+    report = export_checked(checkpoint, tmp_path / "saved_model.pt")
+    on_disk = json.loads((tmp_path / "export.json").read_text())
+    assert on_disk == report
+    assert report["model_sha256"] == sha256_of_file(tmp_path / "saved_model.pt")
+    assert report["checkpoint_sha256"] == "c0ffee" and report["archive_version"] == 4
+    verdicts = {check["name"]: check["verdict"] for check in report["checks"]}
+    assert verdicts["parity"] == verdicts["budget"] == verdicts["odd sizes"] == "passed"
+    assert verdicts["host runtime"] == "not run"
+    assert report["parity"]["cosine_min"] > 0.9999 and report["budget"]["verdict"] == "fits"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export.json", "saved_model.pt"]
+
+
+def test_a_failed_check_leaves_nothing_and_is_named(checkpoint, tmp_path):
+    for name in ("saved_model.pt", "export.json"):
+        (tmp_path / name).write_text("of an earlier checkpoint")
+    checkpoint.embedder.head[1].bias.data[3] = float("nan")
+    with pytest.raises(
+        ContractError, match=r"was not written: \d of 14 checks failed: .*odd sizes: .*not finite.*parity"
+    ):
+        export_checked(checkpoint, tmp_path / "saved_model.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_width_needs_saying_so(make_embedder, tiny_spec, tmp_path):
+    wide = SimpleNamespace(embedder=make_embedder("identity", 16), preprocess=tiny_spec, sha256="")
+    with pytest.raises(ContractError, match=r"odd sizes: .*got shape \(1, 16\), expected \(1, 64\)"):
+        export_checked(wide, tmp_path / "saved_model.pt")
+    assert export_checked(wide, tmp_path / "saved_model.pt", out_dim=16)["out_dim"] == 16
+
+
+def make_budget(verdict):
+    return Budget(verdict, "12 h", 200.0, 12.0, 14.0, 3.0, 1, 1.0, 1, ())
+
+
+def test_budget_verdicts_as_checks(checkpoint, tmp_path, monkeypatch):
+    passed = {verdict: budget_check(make_budget(verdict), False).ok for verdict in ("fits", "tight", "over", "unknown")}
+    assert passed == {"fits": True, "tight": True, "over": False, "unknown": None}
+    monkeypatch.setattr(gate, "estimate_budget", lambda embedder, image_px: make_budget("over"))
+    with pytest.raises(ContractError, match="1 of 14 checks failed: budget: over: 12 h"):
+        export_checked(checkpoint, tmp_path / "saved_model.pt")
+    report = export_checked(checkpoint, tmp_path / "saved_model.pt", allow_over_budget=True)
+    assert report["checks"][-1]["verdict"] == "not run" and "--allow-over-budget" in report["checks"][-1]["detail"]
+
+
+def test_a_model_that_does_not_compile_leaves_nothing(checkpoint, tmp_path):
+    class Pair(torch.nn.Module):
+        def forward(self, x):
+            return x, x
+
+    checkpoint.embedder.head = Pair()
+    with pytest.raises(ContractError, match="does not compile"):
+        export_checked(checkpoint, tmp_path / "saved_model.pt")
+    assert not list(tmp_path.iterdir())

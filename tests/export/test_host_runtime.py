@@ -1,0 +1,77 @@
+"""Finding and calling the host's PyTorch; with a stand-in where it is not installed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from data_prep.errors import ConfigError, ContractError
+from export import host_runtime
+from export.contract import check_contract
+from export.host_runtime import embed_in_host, find_host_python, operators_of_host
+
+REAL_HOST = Path(host_runtime.__file__).parent.parent / ".venv-host" / "bin" / "python"
+
+
+@pytest.fixture
+def make_python(tmp_path):
+    """An executable that claims a torch version and otherwise runs `otherwise`."""
+
+    def make(version, otherwise="exit 3"):
+        python = tmp_path / f"python-{version}"
+        python.write_text(
+            '#!/bin/sh\nfor word in "$@"; do\n'
+            f'  if [ "$word" = print_version ]; then echo {version}; exit 0; fi\ndone\n{otherwise}\n'
+        )
+        python.chmod(0o755)
+        return python
+
+    return make
+
+
+def test_none_where_there_is_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "nothing")
+    assert find_host_python() is None
+
+
+def test_named_by_the_variable(monkeypatch, make_python):
+    python = make_python("1.11.0+cu102")
+    monkeypatch.setenv("GUIE_HOST_PYTHON", str(python))
+    assert find_host_python() == python
+
+
+def test_a_wrong_name_or_version_is_an_error_not_a_skip(monkeypatch, make_python, tmp_path):
+    monkeypatch.setenv("GUIE_HOST_PYTHON", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match=r"GUIE_HOST_PYTHON=.*missing: no such file; expected"):
+        find_host_python()
+    monkeypatch.setenv("GUIE_HOST_PYTHON", str(make_python("1.13.1")))
+    with pytest.raises(ConfigError, match=r"expected torch 1\.11, got 1\.13\.1"):
+        find_host_python()
+
+
+def test_embeds_in_a_subprocess(exported, make_python):
+    python = make_python("1.11.0", otherwise=f'exec {sys.executable} -W ignore "$@"')
+    images = [torch.randint(0, 256, (3, 9, 11), dtype=torch.uint8)]
+    version, embeddings = embed_in_host(python, exported, images)
+    assert version == torch.__version__
+    assert torch.allclose(embeddings[0], torch.jit.load(exported, map_location="cpu")(images[0][None])[0], atol=1e-6)
+
+
+def test_an_abort_and_a_message_are_told(exported, make_python):
+    with pytest.raises(ContractError, match="aborted by signal 6"):
+        embed_in_host(make_python("1.11.1", otherwise="kill -ABRT $$"), exported, [])
+    with pytest.raises(ContractError, match="Unknown builtin op"):
+        embed_in_host(
+            make_python("1.11.2", otherwise="echo 'RuntimeError: Unknown builtin op' >&2; exit 1"),
+            exported,
+            [],
+        )
+
+
+@pytest.mark.skipif(not REAL_HOST.is_file(), reason="no .venv-host here: make host-runtime makes it")
+def test_real_host_loads_the_file_and_made_the_operator_list(exported):
+    results = {result.name: result for result in check_contract(exported)}
+    assert results["host runtime"].ok, results["host runtime"].detail
+    golden = (Path(host_runtime.__file__).parent / "operators_torch_1_11.txt").read_text().split()
+    assert operators_of_host(REAL_HOST) == golden

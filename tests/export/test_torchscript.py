@@ -1,0 +1,115 @@
+"""One route for every tower and head."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from data_prep.errors import ContractError
+from export.archive import archive_version
+from export.contract import check_operators
+from export.torchscript import export_submission, portable_tower, script_submission
+from train.data.preprocessing import PreprocessSpec, preprocess
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import Embedder
+from train.model.heads import build_head
+
+
+def embed_both(embedder, spec, model, seed=0):
+    from PIL import Image
+
+    pixels = torch.randint(0, 256, (3, 50, 70), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    with torch.no_grad():
+        return model(pixels[None]), embedder(preprocess(image, spec)[None])
+
+
+@pytest.mark.parametrize(("kind", "out_dim"), [("linear", 64), ("bn_linear", 64), ("mlp", 64), ("identity", 16)])
+def test_every_head(make_embedder, tiny_spec, kind, out_dim):
+    embedder = make_embedder(kind, out_dim)
+    got, expected = embed_both(embedder, tiny_spec, script_submission(embedder, tiny_spec))
+    assert got.shape == (1, out_dim)
+    assert torch.allclose(got, expected, atol=2e-4)  # one grey level where PIL rounds a tie the other way
+
+
+@pytest.mark.parametrize(
+    ("kind", "arch", "px"),
+    [
+        ("timm", "tf_efficientnet_lite0", 64),  # "same" padding, ReLU6
+        ("timm", "vit_tiny_patch16_224", 64),  # fused attention, GELU
+        ("timm", "convnext_atto", 64),  # layer norm over channels
+        ("open_clip", "ViT-S-32-alt", 64),
+    ],
+)
+def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, px):
+    backbone = build_backbone(BackboneSpec(kind, arch, None, px))
+    embedder = Embedder(backbone, build_head("linear", backbone.width, 64)).eval()
+    spec = PreprocessSpec(px, backbone.mean, backbone.std)
+    path = tmp_path / "saved_model.pt"
+    export_submission(embedder, spec, path)
+    assert archive_version(path) == 4
+    model = torch.jit.load(path, map_location="cpu")
+    ok, detail = check_operators(torch.jit.export_opnames(model))
+    assert ok, detail
+    got, expected = embed_both(embedder, spec, model)
+    assert torch.nn.functional.cosine_similarity(got, expected).item() > 0.99999
+
+
+def test_open_clip_towers_are_portable_and_others_themselves():
+    backbone = build_backbone(BackboneSpec("open_clip", "ViT-S-32-alt", None, 32))
+    assert type(portable_tower(backbone)).__name__ == "PortableViT"
+    tiny = build_backbone(BackboneSpec("tiny", "conv16", None, 32))
+    assert portable_tower(tiny) is tiny
+
+
+def test_the_embedder_is_left_as_it_was(make_embedder, tiny_spec, tmp_path):
+    embedder = make_embedder("mlp").train()
+    before = {name: value.clone() for name, value in embedder.state_dict().items()}
+    export_submission(embedder, tiny_spec, tmp_path / "saved_model.pt")
+    assert embedder.training and all(parameter.requires_grad for parameter in embedder.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in embedder.state_dict().items())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["saved_model.pt"]
+
+
+def test_batches_agree_with_singles_and_to_moves_everything(exported):
+    model = torch.jit.load(exported, map_location="cpu")
+    images = torch.randint(0, 256, (3, 3, 40, 40), dtype=torch.uint8)
+    singles = torch.cat([model(image[None]) for image in images])
+    assert torch.allclose(model(images), singles, atol=1e-6)
+    assert next(model.to(torch.float64).parameters()).dtype == torch.float64  # a frozen model would stay float32
+
+
+def test_what_cannot_be_compiled_is_one_clear_error(tiny_spec, tmp_path):
+    class TwoOutputs(nn.Module):
+        width = 3
+
+        def forward(self, images):
+            return images.mean(dim=(2, 3)), images
+
+    embedder = Embedder(TwoOutputs(), nn.Identity()).eval()
+    with pytest.raises(ContractError, match="does not compile"):
+        export_submission(embedder, tiny_spec, tmp_path / "saved_model.pt")
+    assert not list(tmp_path.iterdir())
+
+
+def test_fresh_processes_write_the_same_bytes(tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from train.model.backbones import BackboneSpec, build_backbone\n"
+        "import torch; torch.manual_seed(0)\n"
+        "from train.model.embedder import Embedder; from train.model.heads import build_head\n"
+        "from train.data.preprocessing import PreprocessSpec\n"
+        "from export.torchscript import export_submission\n"
+        "backbone = build_backbone(BackboneSpec('tiny', 'conv16', None, 32))\n"
+        "embedder = Embedder(backbone, build_head('mlp', 16, 64)).eval()\n"
+        "export_submission(embedder, PreprocessSpec(32, (0.5,) * 3, (0.5,) * 3), Path(sys.argv[1]))\n"
+    )
+    paths = [tmp_path / name for name in ("a.pt", "b.pt")]
+    root = Path(__file__).parents[2]
+    for path in paths:
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], cwd=root, check=True)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert str(root).encode() not in paths[0].read_bytes()

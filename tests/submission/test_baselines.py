@@ -1,0 +1,122 @@
+"""The starting tower as a baseline: what is computed, what is kept, what cannot be had."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from submission import baselines
+from submission.baselines import OFF_THE_SHELF, PCA_WHITENED, PcaHead, no_baselines, score_baselines
+from submission.evaluation_set import read_shards, read_table
+from submission.hosted_scorer import open_image
+from submission.scoring import Scoring, measure_score
+from train.checkpoint import load_checkpoint
+from train.data.preprocessing import preprocess
+from train.data.readers import ShardReader
+from train.model.backbones import build_backbone
+from train.retrieval.projection import fit_pca, random_projection
+
+
+def eager_features(checkpoint_path, images):
+    """Unit features of the starting tower, straight from torch."""
+    checkpoint = load_checkpoint(checkpoint_path)
+    tower = build_backbone(checkpoint.backbone_spec).eval()
+    with torch.no_grad():
+        batch = torch.stack([preprocess(image, checkpoint.preprocess) for image in images])
+        return nn.functional.normalize(tower(batch), dim=1).numpy()
+
+
+def test_both_baselines_are_those_of_the_starting_tower(checkpoint_path, shards_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "MAX_DIM", 6)  # the tests' tower has 32 features, too few for 64
+    evaluation = read_shards(shards_dir)
+    found = score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "kept")
+    assert found.missing == {}
+    assert found.scores[OFF_THE_SHELF]["embedding_dim"] == 32
+    assert found.scores[PCA_WHITENED]["embedding_dim"] == 6
+    features = eager_features(checkpoint_path, [open_image(evaluation.read_bytes(row)) for row in range(12)])
+    reader = ShardReader(shards_dir, "train")
+    fitted_on = eager_features(checkpoint_path, [reader.image(row) for row in range(len(reader))])
+    whitened = fit_pca(fitted_on, 6, whiten=True).project(features)
+    for name, embeddings in ((OFF_THE_SHELF, features), (PCA_WHITENED, whitened)):
+        expected = measure_score(embeddings, evaluation, Scoring())[1]
+        assert found.scores[name]["mMP@5"] == pytest.approx(expected["mMP@5"], abs=0.03)
+        assert found.scores[name].keys() == expected.keys()
+
+
+def test_scores_are_kept_and_found_again_until_something_changes(
+    checkpoint_path, shards_dir, table_path, tmp_path, monkeypatch
+):
+    kept = tmp_path / "kept"
+    evaluation = read_shards(shards_dir)
+    first = score_baselines(checkpoint_path, evaluation, None, Scoring(), kept)
+    assert len(list(kept.iterdir())) == 1
+    monkeypatch.setattr(baselines, "_measure", lambda *_: pytest.fail("computed again"))
+    assert score_baselines(checkpoint_path, evaluation, None, Scoring(), kept) == first
+    monkeypatch.setattr(baselines, "_measure", lambda *_: no_baselines("computed again"))
+    for other_set, other_scoring in ((evaluation, Scoring(index="separate")), (read_table(table_path), Scoring())):
+        again = score_baselines(checkpoint_path, other_set, None, other_scoring, kept)
+        assert again.missing[OFF_THE_SHELF] == "computed again"
+    assert len(list(kept.iterdir())) == 3
+
+
+def test_what_cannot_be_had_has_its_reason(checkpoint_path, shards_dir, tmp_path):
+    evaluation = read_shards(shards_dir)
+    without_shards = score_baselines(checkpoint_path, evaluation, None, Scoring(), tmp_path / "kept")
+    assert without_shards.scores[PCA_WHITENED] is None and without_shards.scores[OFF_THE_SHELF]["mMP@5"] > 0
+    assert "give their shards with --shards" in without_shards.missing[PCA_WHITENED]
+    too_small = score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "kept")
+    assert too_small.scores[PCA_WHITENED] is None
+    assert "PCA to 64 dimensions: 18 features [32] span only" in too_small.missing[PCA_WHITENED]
+    assert json.dumps(too_small.scores)
+
+
+def test_the_projection_is_not_trusted_where_the_exported_file_disagrees(
+    checkpoint_path, shards_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(baselines, "MAX_DIM", 6)
+    titles = []
+    embed_set = baselines.embed_set
+
+    def recorded(model_path, evaluation, device, title):
+        titles.append(title)
+        return embed_set(model_path, evaluation, device, title)
+
+    monkeypatch.setattr(baselines, "embed_set", recorded)
+    evaluation = read_shards(shards_dir)
+    score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "agree")
+    assert titles == ["off the shelf"]
+    monkeypatch.setattr(baselines, "PcaHead", lambda pca: PcaHead(random_projection(32, 6, np.random.default_rng(0))))
+    score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "differ")
+    assert titles == ["off the shelf", "off the shelf", "PCA-whitened"]
+
+
+def test_the_head_does_what_the_projection_does():
+    rng = np.random.default_rng(1)
+    features = rng.standard_normal((50, 8)).astype(np.float32)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    pca = fit_pca(unit, 4, whiten=True)
+    with torch.no_grad():
+        projected = nn.functional.normalize(PcaHead(pca)(torch.from_numpy(features)), dim=1).numpy()
+    assert projected == pytest.approx(pca.project(unit), abs=1e-5)
+
+
+def test_training_images_are_chosen_by_a_stable_hash(checkpoint_path, shards_dir, monkeypatch):
+    checkpoint = load_checkpoint(checkpoint_path)
+    tower = build_backbone(checkpoint.backbone_spec).eval()
+    reader = ShardReader(shards_dir, "train")
+    everything = baselines._train_features(tower, checkpoint.preprocess, reader, "cpu")
+    assert everything.shape == (18, 32)
+    monkeypatch.setattr(baselines, "_N_PCA_IMAGES", 5)
+    few = baselines._train_features(tower, checkpoint.preprocess, reader, "cpu")
+    assert few.shape == (5, 32)
+    ranks = [baselines._rank(key) for key in reader.table.keys]
+    chosen = sorted(sorted(range(18), key=ranks.__getitem__)[:5])
+    assert few == pytest.approx(everything[chosen], abs=1e-5)
+
+
+def test_no_baselines_says_why_for_each():
+    nothing = no_baselines("switched off")
+    assert nothing.scores == {OFF_THE_SHELF: None, PCA_WHITENED: None}
+    assert nothing.missing == {OFF_THE_SHELF: "switched off", PCA_WHITENED: "switched off"}

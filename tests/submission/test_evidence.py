@@ -1,0 +1,73 @@
+"""The chain from model to export.json and validation.json, and each way it can be broken."""
+
+import json
+
+import pytest
+
+from data_prep.errors import ContractError
+from data_prep.files import sha256_of_file
+from submission.evidence import check_evidence
+
+
+def edit(path, change):
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+
+
+def test_a_whole_chain_is_read(run_dir):
+    evidence = check_evidence(run_dir)
+    assert evidence.model_sha256 == sha256_of_file(run_dir / "saved_model.pt")
+    assert evidence.validation["mMP@5"] == 0.75
+    assert evidence.export["budget"]["verdict"] == "fits"
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("saved_model.pt", "export"), ("export.json", "export"), ("validation.json", "validate")]
+)
+def test_a_missing_file_says_what_writes_it(run_dir, name, step):
+    (run_dir / name).unlink()
+    with pytest.raises(ContractError, match=rf"{name}: no such file; make {step}"):
+        check_evidence(run_dir)
+
+
+@pytest.mark.parametrize(("name", "step"), [("export.json", "export"), ("validation.json", "validate")])
+def test_evidence_about_another_model_is_refused(run_dir, name, step):
+    edit(run_dir / name, lambda record: record.update(model_sha256="0" * 64))
+    with pytest.raises(ContractError, match=rf"{name}: is about model 000000000000, .* run make {step} again"):
+        check_evidence(run_dir)
+
+
+def test_a_changed_model_is_refused(run_dir):
+    with open(run_dir / "saved_model.pt", "ab") as stream:
+        stream.write(b"x")
+    with pytest.raises(ContractError, match=r"export\.json: is about model"):
+        check_evidence(run_dir)
+
+
+def test_a_failed_check_is_named_with_its_detail(run_dir):
+    failed = {"name": "odd sizes", "ok": False, "detail": "1 x 500 pixels: got length 2"}
+    edit(run_dir / "export.json", lambda record: record["checks"].append(failed))
+    with pytest.raises(ContractError, match="1 of 3 checks did not pass: odd sizes: 1 x 500 pixels: got length 2"):
+        check_evidence(run_dir)
+
+
+def test_only_host_runtime_and_budget_may_be_open(run_dir):
+    open_ = {"name": "budget", "ok": None, "detail": "unknown"}
+    edit(run_dir / "export.json", lambda record: record["checks"].append(open_))
+    check_evidence(run_dir)
+    edit(run_dir / "export.json", lambda record: record["checks"].append({**open_, "name": "operators"}))
+    with pytest.raises(ContractError, match="operators: unknown"):
+        check_evidence(run_dir)
+
+
+def test_no_checks_and_no_json_are_refused(run_dir):
+    edit(run_dir / "export.json", lambda record: record.update(checks=[]))
+    with pytest.raises(ContractError, match="holds no checks"):
+        check_evidence(run_dir)
+    (run_dir / "export.json").write_text("{")
+    with pytest.raises(ContractError, match="not JSON"):
+        check_evidence(run_dir)
+    (run_dir / "export.json").write_text("[]")
+    with pytest.raises(ContractError, match="expected an object, got list"):
+        check_evidence(run_dir)

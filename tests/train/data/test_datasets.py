@@ -1,0 +1,47 @@
+import pickle
+
+import numpy as np
+import torch
+
+from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
+from train.data.preprocessing import PreprocessSpec, resize_image
+from train.data.readers import ShardReader
+
+
+def noisy(pixels, seed):
+    """A stand-in for an augmentation: its output is the seed and the image's first pixel."""
+    return np.array([[[seed % 251, seed % 241, pixels[0, 0, 0]]]], np.uint8)
+
+
+def test_a_step_looks_the_same_whether_or_not_the_run_was_cut_before_it(packed):
+    reader = ShardReader(packed, "train")
+    plan = np.arange(24).reshape(6, 4)
+    whole = PlannedBatches(reader, plan, 0, noisy, seed=3)
+    rest = PlannedBatches(reader, plan[4:], 4, noisy, seed=3)
+    for key in ("pixels", "indices"):
+        assert torch.equal(whole[5][key], rest[1][key])
+    assert not torch.equal(whole[4]["pixels"][..., :2], whole[5]["pixels"][..., :2])  # other step, other seeds
+    other = PlannedBatches(reader, plan, 0, noisy, seed=4)
+    assert not torch.equal(whole[5]["pixels"], other[5]["pixels"])
+
+
+def test_ordered_batches_cover_everything_once_and_match_the_single_image_rule(packed):
+    reader = ShardReader(packed, "val")
+    spec = PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    batches = OrderedBatches(reader, spec, batch_size=7)
+    indices = torch.cat([batches[b]["indices"] for b in range(len(batches))])
+    assert indices.tolist() == list(range(len(reader)))
+    assert np.array_equal(batches[0]["pixels"][3].numpy(), np.asarray(resize_image(reader.image(3), spec)))
+
+
+def test_cached_features_are_looked_up_by_sample():
+    features = np.arange(10, dtype=np.float32).reshape(5, 2)
+    batch = PlannedFeatures(features, np.array([[4, 0]]))[0]
+    assert batch["features"].tolist() == [[8.0, 9.0], [0.0, 1.0]] and batch["indices"].tolist() == [4, 0]
+
+
+def test_datasets_travel_to_worker_processes(packed):
+    reader = ShardReader(packed, "val")
+    reader.jpeg_bytes(0)  # opens a file
+    copy = pickle.loads(pickle.dumps(reader))
+    assert copy.jpeg_bytes(1) == reader.jpeg_bytes(1)

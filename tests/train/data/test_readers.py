@@ -1,0 +1,53 @@
+import io
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.errors import ConfigError
+from data_prep.shards import iterate_shard
+from train.data.readers import ShardReader
+
+
+def test_random_access_equals_reading_the_shards_in_order(packed):
+    reader = ShardReader(packed, "train")
+    streamed = [
+        (key, jpeg, meta) for shard in reader.manifest.shards if shard.split == "train"
+        for key, jpeg, meta in iterate_shard(packed / shard.path)
+    ]
+    assert len(reader) == len(streamed) > 40
+    for index in reversed(range(len(reader))):
+        key, jpeg, meta = streamed[index]
+        assert reader.jpeg_bytes(index) == jpeg
+        assert reader.table.keys[index] == key
+        assert reader.table.class_names[index] == f"{meta['source']}/{meta['class_key']}"
+        assert reader.table.accepted[index] == (f"{meta['source']}/{meta['class_key']}",)
+    assert reader.image(0).size == Image.open(io.BytesIO(streamed[0][1])).size
+
+
+def test_splits_share_no_class_and_sources_can_be_chosen(packed):
+    names = [set(ShardReader(packed, split).table.class_names) for split in ("train", "val", "test")]
+    assert not names[0] & names[1] and not names[0] & names[2] and not names[1] & names[2]
+    only = ShardReader(packed, "train", ("tiles",))
+    assert set(only.table.sources) == {"tiles"} and 0 < len(only) < len(ShardReader(packed, "train"))
+    assert np.array_equal(np.unique(only.table.domains), ["tiles"])
+
+
+def test_unknown_source_and_missing_manifest(packed, tmp_path):
+    with pytest.raises(ConfigError, match="no source 'cars'; known: disks, tiles"):
+        ShardReader(packed, "train", ("cars",))
+    with pytest.raises(ConfigError, match=r"manifest\.json"):
+        ShardReader(tmp_path, "train")
+
+
+def test_missing_and_cut_shards_are_named(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    shard = sorted((tmp_path / "copy" / "train").glob("*.tar"))[0]
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2 // 512 * 512])
+    with pytest.raises(ConfigError, match=shard.name):
+        ShardReader(tmp_path / "copy", "train")
+    shard.unlink()
+    with pytest.raises(ConfigError, match=f"{shard.name}.*missing"):
+        ShardReader(tmp_path / "copy", "train")

@@ -1,0 +1,113 @@
+"""Margins: values by hand, both ends of the cosine, units, class sizes."""
+
+import math
+
+import pytest
+import torch
+
+from train.losses.margins import arcface, class_size_margins_rad, cosface
+
+ONE_CLASS = torch.tensor([0])
+
+
+def _arcface_of(cosine: float, margin_rad: float) -> float:
+    return arcface(torch.tensor([[cosine]]), ONE_CLASS, margin_rad).item()
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.3, 1.0, 2.0, 2.6])
+def test_arcface_is_the_cosine_of_the_widened_angle(theta: float) -> None:
+    assert _arcface_of(math.cos(theta), 0.5) == pytest.approx(math.cos(theta + 0.5), abs=1e-3)
+
+
+def test_arcface_goes_on_falling_to_the_opposite_pole() -> None:
+    cosines = torch.cos(torch.linspace(0.0, math.pi, 2001))[:, None]
+    values = arcface(cosines, torch.zeros(2001, dtype=torch.long), 0.5)[:, 0]
+    assert (values[1:] < values[:-1] + 1e-6).all()
+    assert values[-1].item() == pytest.approx(-1.0 - 0.5 * math.sin(0.5), abs=1e-3)
+
+
+def test_only_the_target_column_changes() -> None:
+    cosines = torch.tensor([[0.1, 0.2, 0.3], [-0.4, 0.9999999, 0.6]])
+    for values in (arcface(cosines, torch.tensor([2, 0]), 0.4), cosface(cosines, torch.tensor([2, 0]), 0.35)):
+        changed = values != cosines
+        assert changed.tolist() == [[False, False, True], [True, False, False]]
+
+
+@pytest.mark.parametrize("cosine", [-1.0, -1.0 + 1e-7, 1.0 - 1e-7, 1.0, 1.0000001])
+@pytest.mark.parametrize("margin_rad", [0.0, 0.5, 3.0])
+def test_arcface_gradient_is_finite_at_both_ends(cosine: float, margin_rad: float) -> None:
+    cosines = torch.tensor([[cosine, 0.0]], requires_grad=True)
+    values = arcface(cosines, ONE_CLASS, margin_rad)
+    values.sum().backward()
+    assert torch.isfinite(values).all()
+    assert cosines.grad is not None
+    assert torch.isfinite(cosines.grad).all()
+
+
+def test_arcface_gradient_follows_the_formula() -> None:
+    theta = 1.2
+    cosines = torch.tensor([[math.cos(theta)]], requires_grad=True)
+    arcface(cosines, ONE_CLASS, 0.5).sum().backward()
+    assert cosines.grad is not None
+    assert cosines.grad.item() == pytest.approx(math.sin(theta + 0.5) / math.sin(theta), rel=1e-4)
+
+
+def test_zero_margin_changes_nothing() -> None:
+    cosines = torch.rand(5, 7, generator=torch.Generator().manual_seed(0)) * 1.8 - 0.9
+    class_ids = torch.arange(5)
+    assert torch.allclose(arcface(cosines, class_ids, 0.0), cosines, atol=1e-6)
+    assert torch.equal(cosface(cosines, class_ids, 0.0), cosines)
+
+
+def test_cosface_lowers_the_cosine_itself() -> None:
+    values = cosface(torch.tensor([[0.75, 0.5]]), torch.tensor([1]), 0.25)
+    assert values.tolist() == [[0.75, 0.25]]
+
+
+def test_a_margin_for_each_class_is_picked_by_the_target() -> None:
+    cosines = torch.zeros(2, 2)
+    margins = torch.tensor([0.1, 0.3])
+    angular = arcface(cosines, torch.tensor([1, 0]), margins)
+    assert angular[0, 1].item() == pytest.approx(math.cos(math.pi / 2 + 0.3), abs=1e-6)
+    assert angular[1, 0].item() == pytest.approx(math.cos(math.pi / 2 + 0.1), abs=1e-6)
+    assert cosface(cosines, torch.tensor([1, 0]), margins).tolist() == [
+        [0.0, pytest.approx(-0.3)],
+        [pytest.approx(-0.1), 0.0],
+    ]
+
+
+@pytest.mark.parametrize("function", [arcface, cosface])
+def test_margins_of_the_wrong_shape_are_an_error(function) -> None:
+    with pytest.raises(ValueError, match=r"shape \[3\].*got \[2\]"):
+        function(torch.zeros(1, 3), ONE_CLASS, torch.tensor([0.1, 0.2]))
+
+
+@pytest.mark.parametrize("function", [arcface, cosface])
+def test_half_precision_cosines_become_float32(function) -> None:
+    assert function(torch.zeros(1, 3, dtype=torch.float16), ONE_CLASS, 0.2).dtype == torch.float32
+
+
+def test_class_size_margins_run_from_the_largest_to_the_rarest_class() -> None:
+    margins = class_size_margins_rad(torch.tensor([256, 1, 16, 1]), low_rad=0.05, high_rad=0.5)
+    # 256 ** -0.25 = 1/4, 1, 16 ** -0.25 = 1/2: the middle class stands a third of the way up
+    assert margins.tolist() == pytest.approx([0.05, 0.5, 0.05 + 0.45 / 3, 0.5])
+    assert margins.dtype == torch.float32
+
+
+def test_class_size_margins_of_equal_classes_are_the_low_one() -> None:
+    assert class_size_margins_rad([5, 5], low_rad=0.2, high_rad=0.6).tolist() == pytest.approx([0.2, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([3, 0, 2], 0.1, 0.5), r"none in class ids \[1\]"),
+        (([3, 2], 0.5, 0.1), "low_rad <= high_rad"),
+        (([3, 2], 0.1, 28.6), "< pi"),
+        (([3, 2], 0.1, 0.5, 0.25), "negative"),
+        (([], 0.1, 0.5), r"shape \[C\]"),
+    ],
+)
+def test_class_size_margins_refuse_what_makes_no_sense(arguments: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        class_size_margins_rad(*arguments)

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from data_prep.errors import ConfigError
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.backbones.open_clip_tower import set_position_grid
+
+
+def build(image_px: int = 64, weights: str | None = None, stride: int | None = None):
+    return build_backbone(BackboneSpec("open_clip", "ViT-B-32", weights, image_px, stride))
+
+
+def test_the_grid_follows_size_and_stride():
+    backbone = build(64)
+    assert backbone.tower.positional_embedding.shape[0] == 1 + 2 * 2
+    set_position_grid(backbone.tower, 96, None)
+    assert backbone.tower.positional_embedding.shape[0] == 1 + 3 * 3
+    # Patch 32 every 16 px in 96 px: (96 - 32) / 16 + 1 = 5 a side.
+    set_position_grid(backbone.tower, 96, 16)
+    assert backbone.tower.positional_embedding.shape[0] == 1 + 5 * 5
+    with torch.no_grad():
+        assert backbone.eval()(torch.zeros(1, 3, 96, 96)).shape == (1, 512)
+
+
+def test_resizing_keeps_the_class_token_and_a_constant_grid():
+    tower = build(64).tower
+    tower.positional_embedding.data[0] = 7.0
+    tower.positional_embedding.data[1:] = 2.0
+    set_position_grid(tower, 128, None)
+    assert torch.equal(tower.positional_embedding.data[0], torch.full((768,), 7.0))
+    assert torch.allclose(tower.positional_embedding.data[1:], torch.full((16, 768), 2.0), atol=1e-5)
+
+
+def test_a_file_of_the_whole_model_gives_its_image_half(tmp_path):
+    source = build(224)
+    state = {f"visual.{k}": v for k, v in source.tower.state_dict().items()} | {"logit_scale": torch.ones(())}
+    torch.save(state, tmp_path / "clip.pt")
+    loaded = build(224, weights=f"file:{tmp_path / 'clip.pt'}")
+    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), loaded.parameters()))
+
+
+@pytest.mark.parametrize("spec, part", [
+    (BackboneSpec("open_clip", "ViT-Z-99", None, 64), "no open_clip model 'ViT-Z-99'; known: .*ViT-H-14"),
+    (BackboneSpec("open_clip", "ViT-B-32", "package:x", 64), "known: file:<key>, hub:<tag>, null"),
+    (BackboneSpec("open_clip", "ViT-B-32", "hub:nonesuch", 64), "no weights tag 'nonesuch'; known: .*openai"),
+    (BackboneSpec("open_clip", "ViT-SO400M-14-SigLIP", None, 64), "kind: timm"),
+    (BackboneSpec("open_clip", "ViT-B-32", None, 16), "below the patch size 32"),
+])
+def test_errors_teach(spec, part):
+    with pytest.raises(ConfigError, match=part):
+        build_backbone(spec)

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+
+from data_prep.errors import ConfigError
+from train.config import ClassifierConfig
+from train.data.feature_cache import compute_features
+from train.data.preprocessing import PreprocessSpec
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import Embedder
+from train.stages.centres import build_classifier, set_to_class_means
+from train.stages.data import read_training_set
+
+
+def test_kept_centres_follow_their_class_and_not_their_row():
+    before = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
+    classifier = build_classifier(ClassifierConfig(start="keep"), ("b", "new", "z"), (before, ("a", "b")), 2, seed=0)
+    assert classifier.centres[0].tolist() == [[3.0, 4.0]]
+    fresh = build_classifier(ClassifierConfig(), ("b", "new", "z"), (None, ()), 2, seed=0)
+    assert torch.equal(classifier.centres[1:], fresh.centres[1:])
+
+
+def test_centres_of_another_form_cannot_be_kept():
+    with pytest.raises(ConfigError, match=r"\(1, 2\).*\(3, 2\)"):
+        build_classifier(ClassifierConfig(start="keep", n_sub_centres=3), ("a",), (torch.zeros(1, 1, 2), ("a",)), 2, 0)
+    with pytest.raises(ConfigError, match="None"):
+        build_classifier(ClassifierConfig(start="keep"), ("a",), (None, ()), 2, 0)
+
+
+def test_class_means_are_the_same_from_pixels_and_from_cached_features(packed):
+    data = read_training_set(packed, None)
+    embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), torch.nn.Linear(16, 4)).eval()
+    spec = PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    made = []
+    for features in (None, compute_features(embedder.backbone, data.reader, spec)):
+        classifier = build_classifier(ClassifierConfig(start="class_means"), data.class_names, (None, ()), 4, seed=0)
+        set_to_class_means(classifier, embedder, data, spec, features)
+        made.append(classifier.centres.detach())
+    assert torch.allclose(made[0], made[1], atol=1e-5)
+    embeddings = compute_features(embedder, data.reader, spec)
+    mean = embeddings[data.class_rows == 3].mean(axis=0)
+    centre = made[0][3, 0].numpy()
+    assert np.allclose(centre / np.linalg.norm(centre), mean / np.linalg.norm(mean), atol=1e-5)

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from train.data.readers import ShardReader
+from train.stages.data import StagePlan, items_of, plan_stage, read_training_set
+
+
+def test_class_rows_are_positions_in_the_sorted_names(packed):
+    data = read_training_set(packed, None)
+    assert list(data.class_names) == sorted(set(data.reader.table.class_names))
+    assert all(data.class_names[row] == name for row, name in zip(data.class_rows, data.reader.table.class_names))
+    assert data.n_images_per_epoch == len(data.reader)
+
+
+@pytest.mark.parametrize("stage, n_rows", [
+    ({"epochs": 2}, "two epochs"), ({"epochs": None, "images": 40}, "five steps"),
+])
+def test_length_follows_epochs_or_images(packed, make_config, stage, n_rows):
+    data = read_training_set(packed, None)
+    plan = plan_stage(data, make_config(stage).stages[0], seed=1)
+    expected = round(2 * len(data.reader) / 8) if "epochs" in n_rows else 5
+    assert plan.batches.shape == (expected, 8)
+
+
+def test_plan_is_a_pure_function_of_the_seed(packed, make_config):
+    data = read_training_set(packed, None)
+    stage = make_config({"epochs": 3}).stages[0]
+    assert np.array_equal(plan_stage(data, stage, 1).batches, plan_stage(data, stage, 1).batches)
+    assert not np.array_equal(plan_stage(data, stage, 1).batches, plan_stage(data, stage, 2).batches)
+
+
+def test_rounds_cut_the_plan_without_gap_or_overlap(packed, make_config):
+    data = read_training_set(packed, None)
+    plan = plan_stage(data, make_config({"epochs": 5, "rounds": 4, "accumulate_batches": 2, "batch_size": 4}).stages[0], 1)
+    rows = [plan.round_rows(number) for number in range(len(plan.round_starts))]
+    assert len(rows) == 4 and rows[0][0] == 0 and rows[-1][1] == len(plan.batches)
+    assert all(end == start for (_, end), (start, _) in zip(rows, rows[1:]))
+    assert all(start % 2 == 0 for start, _ in rows)  # never between the batches of one optimizer step
+    assert StagePlan(np.zeros((4, 1)), (0,)).round_rows(0) == (0, 4)
+
+
+def test_items_keep_domain_class_and_role(packed):
+    table = ShardReader(packed, "val").table
+    items = items_of(table)
+    assert set(items.domains) == {"disks", "tiles"} and set(items.roles) == {"both"}
+    assert items.class_keys[0] == (table.class_names[0],)

@@ -1,0 +1,37 @@
+import pytest
+import torch
+
+from data_prep.errors import ConfigError
+from train.stages.optimizer import build_optimizer
+
+
+@pytest.fixture
+def parts():
+    return [("backbone.w", torch.nn.Parameter(torch.ones(2, 2))), ("head.w", torch.nn.Parameter(torch.ones(2, 2)))]
+
+
+def test_groups_and_schedule_step_in_images(make_config, parts):
+    stage = make_config({
+        "lr_rules": [{"match": r"backbone\..*", "scale": 0.1}, {"match": ".*", "scale": 1.0}],
+        "schedule": {"kind": "cosine", "warmup_images": 16}, "batch_size": 4, "accumulate_batches": 2,
+    }).stages[0]
+    made = build_optimizer(stage, parts, n_images=80, n_images_per_epoch=80)
+    optimizer, scheduler = made["optimizer"], made["lr_scheduler"]["scheduler"]
+    rates = sorted(group["lr"] for group in optimizer.param_groups)
+    # 8 images a step, warm-up over 16: the first step runs at half the rate.
+    assert rates == pytest.approx([0.0005, 0.005])
+    optimizer.step()
+    scheduler.step()
+    assert max(group["lr"] for group in optimizer.param_groups) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("kind, cls", [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
+def test_kinds(make_config, parts, kind, cls):
+    stage = make_config({"optimizer": {"kind": kind, "lr": 0.1}}).stages[0]
+    assert type(build_optimizer(stage, parts, 8, 8)["optimizer"]) is cls
+
+
+def test_a_parameter_no_rule_covers_is_an_error(make_config, parts):
+    stage = make_config({"lr_rules": [{"match": r"head\..*", "scale": 1.0}]}).stages[0]
+    with pytest.raises(ConfigError, match=r"backbone\.w"):
+        build_optimizer(stage, parts, 8, 8)

@@ -1,0 +1,170 @@
+import pytest
+import torch
+
+from data_prep.config_files import read_config
+from data_prep.errors import ConfigError
+from train.checkpoint import load_checkpoint
+from train.config import TrainConfig
+from train.run_log import read_metrics
+from train.stages import runner
+from train.stages.runner import Places, run_stages
+
+HEAD_ONLY = {"name": "head", "lr_rules": [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}],
+             "feature_cache": True, "epochs": 4, "classifier": {"start": "class_means", "scale": 16.0}}
+EVERYTHING = {"name": "everything", "epochs": 3, "rounds": 3, "classifier": {"start": "keep", "scale": 16.0},
+              "head_dropout": 0.2, "batch_norm": "train",
+              "lr_rules": [{"match": r"backbone\..*", "scale": 0.1}, {"match": ".*", "scale": 1.0}]}
+LARGER = {"name": "larger", "image_px": 24, "classifier": {"start": "keep", "scale": 16.0}}
+
+
+def weights_of(path):
+    return load_checkpoint(path).embedder.state_dict()
+
+
+def assert_same_weights(path, other):
+    a, b = weights_of(path), weights_of(other)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[name], b[name]) for name in a), [n for n in a if not torch.equal(a[n], b[n])]
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill_at_step(monkeypatch, step):
+    """Make training stop dead once, at the given optimizer step of a stage with a tower to train."""
+    real = runner.StageModule.training_step
+
+    def training_step(self, batch, batch_index):
+        if "pixels" in batch and self.global_step == step:
+            raise KilledError
+        return real(self, batch, batch_index)
+
+    monkeypatch.setattr(runner.StageModule, "training_step", training_step)
+    return lambda: monkeypatch.setattr(runner.StageModule, "training_step", real)
+
+
+def test_stages_run_in_order_and_each_leaves_what_the_design_names(packed, tmp_path, make_config):
+    config = make_config(HEAD_ONLY, EVERYTHING, LARGER)
+    places = Places(packed, tmp_path / "run")
+    final = run_stages(config, places, resume=False)
+    names = {path.name for path in places.run_dir.iterdir()}
+    assert names >= {"resolved.yaml", "environment.json", "metrics.jsonl", "curves.png", "final.ckpt",
+                     "stage-1-head.ckpt", "stage-2-everything.ckpt", "stage-3-larger.ckpt"}
+    assert not [name for name in names if "unfinished" in name]
+    assert read_config(TrainConfig, places.run_dir / "resolved.yaml") == config
+    # Stage 1 leaves the tower alone, stage 2 moves it.
+    first = weights_of(places.run_dir / "stage-1-head.ckpt")
+    second = weights_of(places.run_dir / "stage-2-everything.ckpt")
+    start = runner.start_embedder(config, config.stages[0], None, tmp_path)[0].state_dict()
+    tower = [name for name in first if name.startswith("backbone.") and name.endswith("weight")]
+    assert tower and all(torch.equal(first[name], start[name]) for name in tower)
+    assert not any(torch.equal(first[name], second[name]) for name in tower)
+    loaded = load_checkpoint(final)
+    assert loaded.preprocess.image_px == 24 and loaded.meta["stage"] == "larger"
+    rows = read_metrics(places.run_dir)
+    assert [r["stage"] for r in rows if r["name"] == "val/mMP@5"] == ["head"] + ["everything"] * 3 + ["larger"]
+    assert {r["name"] for r in rows} >= {"train/loss", "val/R@1", "val/mMP@5/disks", "val/mMP@5/tiles"}
+
+
+def test_training_raises_the_score_on_held_out_classes(packed, tmp_path, make_config):
+    config = make_config({**EVERYTHING, "epochs": 12, "rounds": 12, "classifier": {"scale": 16.0}})
+    run_stages(config, Places(packed, tmp_path), resume=False)
+    scores = [r["value"] for r in read_metrics(tmp_path) if r["name"] == "val/mMP@5"]
+    assert len(scores) == 12 and max(scores[-3:]) > scores[0] + 0.05, scores
+
+
+@pytest.mark.parametrize("step", [2, 7, 11])
+def test_an_interrupted_run_ends_with_the_same_weights(packed, tmp_path, make_config, monkeypatch, step):
+    config = make_config(HEAD_ONLY, EVERYTHING)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    revive = kill_at_step(monkeypatch, step)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    for name in ("stage-1-head.ckpt", "stage-2-everything.ckpt", "final.ckpt"):
+        assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
+    whole, cut = (read_metrics(tmp_path / name) for name in ("whole", "cut"))
+    assert whole == cut
+
+
+def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeypatch):
+    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "ema_decay": 0.8})
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    plain = make_config({**EVERYTHING, "classifier": {"scale": 16.0}})
+    run_stages(plain, Places(packed, tmp_path / "plain"), resume=False)
+    name = "stage-1-everything.ckpt"
+    averaged, last = weights_of(tmp_path / "whole" / name), weights_of(tmp_path / "plain" / name)
+    assert any(not torch.equal(averaged[n], last[n]) for n in averaged)
+    revive = kill_at_step(monkeypatch, 8)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
+
+
+def test_a_finished_run_is_left_as_it_is(packed, tmp_path, make_config):
+    config = make_config({})
+    final = run_stages(config, Places(packed, tmp_path), resume=False)
+    before = final.read_bytes()
+    assert run_stages(config, Places(packed, tmp_path), resume=True).read_bytes() == before
+
+
+def test_another_run_in_the_folder_is_an_error(packed, tmp_path, make_config):
+    run_stages(make_config({}), Places(packed, tmp_path), resume=False)
+    with pytest.raises(ConfigError, match="holds a run already; --resume"):
+        run_stages(make_config({}), Places(packed, tmp_path), resume=False)
+    with pytest.raises(ConfigError, match=r"configured otherwise \(seed, stages differ\)"):
+        run_stages(make_config({"epochs": 2}, seed=5), Places(packed, tmp_path), resume=True)
+
+
+def test_best_validation_chooses_among_the_stages(packed, tmp_path, make_config):
+    ruined = {"name": "ruined", "optimizer": {"lr": 30.0, "kind": "sgd"}, "epochs": 2}
+    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}}, ruined, choose="best_validation")
+    final = run_stages(config, Places(packed, tmp_path), resume=False)
+    stages = [load_checkpoint(path).meta["val"]["mMP@5"] for path in sorted(tmp_path.glob("stage-*.ckpt"))]
+    assert load_checkpoint(final).meta["val"]["mMP@5"] == max(stages)
+    assert stages[0] > stages[1] and load_checkpoint(final).meta["stage"] == "everything"
+
+
+def test_export_size_is_validated_anew(packed, tmp_path, make_config):
+    final = run_stages(make_config({}, export_image_px=20), Places(packed, tmp_path), resume=False)
+    loaded = load_checkpoint(final)
+    assert loaded.preprocess.image_px == 20 and "mMP@5/disks" in loaded.meta["val"]
+
+
+def test_a_share_of_the_start_stays_in_the_result(packed, tmp_path, make_config):
+    run_stages(make_config({}), Places(packed, tmp_path / "all"), resume=False)
+    run_stages(make_config({"start_weight": 0.25}), Places(packed, tmp_path / "mixed"), resume=False)
+    start = runner.start_embedder(make_config({}), make_config({}).stages[0], None, tmp_path)[0].backbone.state_dict()
+    trained = weights_of(tmp_path / "all" / "stage-1-one.ckpt")["backbone.tower.0.weight"]
+    mixed = weights_of(tmp_path / "mixed" / "stage-1-one.ckpt")["backbone.tower.0.weight"]
+    assert torch.allclose(mixed, 0.25 * start["tower.0.weight"] + 0.75 * trained, atol=1e-6)
+
+
+def test_distillation_is_logged_and_pulls_towards_the_start(packed, tmp_path, make_config):
+    distil = {"distillation": {"weight": 20.0, "kind": "mse", "temperature": 0.1}, "epochs": 6}
+    run_stages(make_config(distil), Places(packed, tmp_path / "with"), resume=False)
+    rows = [r for r in read_metrics(tmp_path / "with") if r["name"] == "train/distillation"]
+    assert rows[-1]["value"] < rows[0]["value"] * 0.8
+
+
+def test_separate_classifiers_and_accumulation_run(packed, tmp_path, make_config):
+    stage = {"classifier": {"competition": "per_domain", "scale": 16.0}, "sampler": {"kind": "round_robin"},
+             "batch_size": 4, "accumulate_batches": 2, "clip_gradient_norm": 1.0}
+    final = run_stages(make_config(stage), Places(packed, tmp_path), resume=False)
+    rows = [r for r in read_metrics(tmp_path) if r["name"] == "train/loss"]
+    assert final.is_file() and rows[-1]["images"] == rows[-1]["step"] * 8
+
+
+def test_shards_that_changed_are_noticed(packed, tmp_path, make_config):
+    config = make_config({})
+    run_stages(config, Places(packed, tmp_path), resume=False)
+    path = tmp_path / "stage-1-one.ckpt"
+    content = torch.load(path, weights_only=True)
+    content["meta"]["manifest_sha256"] = "0" * 64
+    torch.save(content, path)
+    with pytest.raises(ConfigError, match="other shards"):
+        run_stages(config, Places(packed, tmp_path), resume=True)

@@ -1,0 +1,48 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from train.callbacks import MetricsLog, RoundCheckpoint
+from train.run_log import read_metrics
+
+
+def trainer_at(step, **metrics):
+    return SimpleNamespace(global_step=step, is_global_zero=True, sanity_checking=False, world_size=1,
+                           callback_metrics={k.replace("_", "/"): torch.tensor(v) for k, v in metrics.items()})
+
+
+MODULE = SimpleNamespace(objective=SimpleNamespace(images_per_step=32), last_validation={"val/mMP@5": 0.25})
+
+
+def test_losses_every_so_often_and_every_validation(tmp_path):
+    log = MetricsLog(tmp_path, "head", every_steps=4)
+    for step in range(1, 9):
+        log.on_train_batch_end(trainer_at(step, train_loss=float(step), val_x=1.0), MODULE, None, None, 0)
+    log.on_validation_end(trainer_at(8), MODULE)
+    rows = read_metrics(tmp_path)
+    assert [(r["step"], r["images"], r["value"]) for r in rows] == [(1, 32, 1.0), (4, 128, 4.0), (8, 256, 8.0), (8, 256, 0.25)]
+    assert {r["name"] for r in rows} == {"train/loss", "val/mMP@5"} and rows[0]["stage"] == "head"
+
+
+def test_other_processes_write_nothing(tmp_path):
+    trainer = trainer_at(4, train_loss=1.0)
+    trainer.is_global_zero = False
+    MetricsLog(tmp_path, "head", 1).on_train_batch_end(trainer, MODULE, None, None, 0)
+    assert read_metrics(tmp_path) == []
+
+
+def test_a_checkpoint_that_fails_half_way_leaves_the_one_before(tmp_path):
+    path = tmp_path / "x.unfinished.ckpt"
+    trainer = trainer_at(1)
+    trainer.save_checkpoint = lambda target: target.write_text("whole")
+    RoundCheckpoint(path).on_train_epoch_end(trainer, None)
+
+    def fail(target):
+        target.write_text("ha")
+        raise OSError("disk full")
+
+    trainer.save_checkpoint = fail
+    with pytest.raises(OSError, match="disk full"):
+        RoundCheckpoint(path).on_train_epoch_end(trainer, None)
+    assert path.read_text() == "whole" and [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -1,0 +1,47 @@
+import pytest
+
+from data_prep.errors import ConfigError
+from train.config import CONFIGS_DIR, StageConfig, load_train_config
+
+STAGE = {
+    "name": "one", "image_px": 32, "epochs": 1, "batch_size": 4, "optimizer": {"lr": 0.1},
+    "lr_rules": [{"match": ".*", "scale": 1}], "margin": {"kind": "arcface", "margin_rad": 0.5},
+}
+
+
+def test_every_shipped_config_reads():
+    names = sorted(path.stem for path in CONFIGS_DIR.glob("*.yaml"))
+    assert names == ["pocket", "quickstart", "vith14"]
+    for name in names:
+        assert load_train_config(name).name == name
+
+
+def test_overrides_reach_into_stages():
+    config = load_train_config("quickstart", ("stages.1.image_px=64", "seed=3"))
+    assert config.stages[1].image_px == 64 and config.seed == 3
+
+
+@pytest.mark.parametrize("change, part", [
+    ({"epochs": 1, "images": 5}, "exactly one"),
+    ({"epochs": None}, "exactly one"),
+    ({"feature_cache": True}, "frozen backbone"),
+    ({"margin": {"kind": "arcface", "margin_cos": 0.3}}, "margin_rad"),
+    ({"margin": {"kind": "cosface", "margin_rad": 0.3}}, "margin_cos"),
+    ({"lr_rules": [{"match": ".*", "scale": 1, "frozen": True}]}, "exactly one"),
+    ({"lr_rules": [{"match": ".*", "scale": 0}]}, "greater than 0"),
+    ({"lr_rules": []}, "at least 1"),
+])
+def test_contradictions_are_errors(change, part):
+    StageConfig.model_validate(STAGE)  # the unchanged stage is fine
+    with pytest.raises(ValueError, match=part):
+        StageConfig.model_validate(STAGE | change)
+
+
+def test_unknown_key_names_the_known_ones():
+    with pytest.raises(ConfigError, match=r"stages\.0\.learning_rate: unknown key; known: accumulate_batches"):
+        load_train_config("quickstart", ("stages.0.learning_rate=1",))
+
+
+def test_first_stage_cannot_keep_centres():
+    with pytest.raises(ConfigError, match="no centres to keep"):
+        load_train_config("quickstart", ("stages.0.classifier.start=keep",))

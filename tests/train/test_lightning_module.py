@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import torch
+
+from train.data.preprocessing import PreprocessSpec
+from train.lightning_module import StageModule
+from train.losses.classifier import CosineClassifier
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import Embedder
+from train.retrieval.protocol import EvaluationItems
+from train.stages.objective import Objective
+
+
+@pytest.fixture
+def module():
+    embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), torch.nn.Linear(16, 4))
+    objective = Objective(lambda c, i, n: c, 8.0, 0.0, 2, 0, batch_norm_frozen=True, backbone_frozen=False)
+    items = EvaluationItems(domains=["a"] * 4, class_keys=[("x",), ("x",), ("y",), ("y",)], roles=["both"] * 4, ids=list("abcd"))
+    made = StageModule(embedder, CosineClassifier(3, 4), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3), objective,
+                       np.array([2, 0, 1]), items)
+    made.log = lambda *a, **k: None
+    return made
+
+
+def test_parameters_have_the_names_that_rules_see(module):
+    names = [name for name, _ in module.named_parts()]
+    assert names[0] == "backbone.tower.0.weight" and "head.weight" in names and names[-1] == "classifier.centres"
+    assert len(names) == len(list(module.parameters()))
+
+
+def test_loss_from_pixels_equals_loss_from_their_features(module):
+    module.eval()
+    module.images_seen = lambda: 0
+    pixels = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)
+    indices = torch.tensor([0, 2])
+    from_pixels = module.training_step({"pixels": pixels, "indices": indices}, 0)
+    features = module._tower_features(pixels)
+    assert torch.allclose(from_pixels, module.training_step({"features": features, "indices": indices}, 0))
+    # Sample 0 is of class 2, sample 2 of class 1.
+    cosines = module.classifier(module.embedder.project(features))
+    assert torch.allclose(from_pixels, torch.nn.functional.cross_entropy(8.0 * cosines, torch.tensor([2, 1])))

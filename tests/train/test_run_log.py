@@ -1,0 +1,34 @@
+import json
+
+from train.run_log import append_metrics, draw_curves, drop_metrics_after, read_metrics, write_environment
+
+
+def row(stage, step, name="train/loss", value=1.0):
+    return {"stage": stage, "step": step, "images": step * 8, "name": name, "value": value}
+
+
+def test_rows_read_back_and_a_torn_last_line_is_left_out(tmp_path):
+    append_metrics(tmp_path, [row("a", 1), row("a", 2)])
+    with open(tmp_path / "metrics.jsonl", "a") as stream:
+        stream.write('{"stage": "a", "st')
+    assert [r["step"] for r in read_metrics(tmp_path)] == [1, 2]
+    assert read_metrics(tmp_path / "nowhere") == []
+
+
+def test_a_resumed_stage_loses_what_it_will_write_again(tmp_path):
+    append_metrics(tmp_path, [row("a", 5), row("b", 1), row("b", 2), row("b", 3)])
+    drop_metrics_after(tmp_path, "b", 2)
+    assert [(r["stage"], r["step"]) for r in read_metrics(tmp_path)] == [("a", 5), ("b", 1), ("b", 2)]
+
+
+def test_curves_are_drawn_from_the_rows(tmp_path):
+    append_metrics(tmp_path, [row("a", 1), row("a", 2, value=0.5), row("a", 2, "val/mMP@5", 0.4),
+                              row("a", 2, "val/mMP@5/cars", 0.3), row("b", 1, value=0.2)])
+    path = draw_curves(tmp_path)
+    assert path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 5000
+
+
+def test_environment_names_the_packages(tmp_path):
+    write_environment(tmp_path)
+    content = json.loads((tmp_path / "environment.json").read_text())
+    assert content["packages"]["torch"] and content["n_threads"] >= 1

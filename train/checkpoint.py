@@ -1,0 +1,97 @@
+"""One file from which the embedder is rebuilt with nothing else: no hub, no config, no shards."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data_prep.errors import ConfigError
+from data_prep.files import sha256_of_file, writing_atomically
+from train.data.preprocessing import PreprocessSpec
+from train.model.backbones import BackboneSpec, build_backbone, load_strictly
+from train.model.embedder import Embedder
+from train.model.heads import build_head
+
+FORMAT = 1
+_KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "class_names", "meta"}
+
+
+@dataclass(frozen=True)
+class LoadedCheckpoint:
+    """`centres` float32 [C, K, D] with their `class_names` (`source/class_key`), or None where there are none.
+
+    `start_weights` is the tower's weights entry of the config (`package:...`, `hub:...`), for baselines.
+    """
+
+    embedder: Embedder
+    preprocess: PreprocessSpec
+    backbone_spec: BackboneSpec
+    head_spec: dict
+    centres: Tensor | None
+    class_names: tuple[str, ...]
+    meta: dict
+    sha256: str
+
+
+def save_checkpoint(
+    path: Path, embedder: Embedder, head_spec: dict, preprocess: PreprocessSpec,
+    classes: tuple[Tensor | None, tuple[str, ...]], meta: dict,
+) -> None:
+    """Write atomically; float tensors as float32 on the CPU. `meta` holds plain values only (it must load as data)."""
+    centres, class_names = classes
+    content = {
+        "format": FORMAT,
+        "backbone": embedder.backbone.spec.to_dict(),
+        "head": head_spec,
+        "preprocess": preprocess.to_dict(),
+        "embedder": {name: value.detach().cpu().contiguous() for name, value in embedder.state_dict().items()},
+        "centres": None if centres is None else centres.detach().cpu(),
+        "class_names": list(class_names),
+        "meta": meta,
+    }
+    with writing_atomically(Path(path)) as unfinished_path:
+        torch.save(content, unfinished_path)
+
+
+def load_checkpoint(path: Path) -> LoadedCheckpoint:
+    """Rebuild the embedder in evaluation mode on the CPU.
+
+    Raises:
+        ConfigError: no such file, not one of our checkpoints, or weights that do not fit the model it describes.
+    """
+    path = Path(path)
+    content = _read(path)
+    # The tower is built with the weights it is about to receive, never with pretrained ones.
+    spec = BackboneSpec(**content["backbone"])
+    backbone = build_backbone(replace(spec, weights=None))
+    backbone.spec = spec
+    embedder = Embedder(backbone, build_head(width=backbone.width, **content["head"]))
+    load_strictly(embedder, content["embedder"], str(path))
+    preprocess = PreprocessSpec.from_dict(content["preprocess"])
+    backbone.mean, backbone.std = preprocess.mean, preprocess.std
+    return LoadedCheckpoint(
+        embedder=embedder.eval(),
+        preprocess=preprocess,
+        backbone_spec=spec,
+        head_spec=content["head"],
+        centres=content["centres"],
+        class_names=tuple(content["class_names"]),
+        meta=content["meta"],
+        sha256=sha256_of_file(path),
+    )
+
+
+def _read(path: Path) -> dict:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such checkpoint; make train writes it")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types for files that are not its own
+        raise ConfigError(f"{path}: not a checkpoint that loads as plain data: {error}") from error
+    if not isinstance(content, dict) or content.keys() != _KEYS:
+        got = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
+        raise ConfigError(f"{path}: not one of this project's checkpoints: got {got}, expected {sorted(_KEYS)}")
+    if content["format"] != FORMAT:
+        raise ConfigError(f"{path}: checkpoint format {content['format']}, this code reads {FORMAT}")
+    return content

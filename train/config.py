@@ -1,0 +1,182 @@
+"""What a training run may say: one frozen, typed tree read from YAML. Only run files and `stages.py` see it."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from data_prep.config_files import find_named, read_config
+
+CONFIGS_DIR = Path(__file__).parent / "configs"
+
+
+class BackboneConfig(BaseModel, extra="forbid", frozen=True):
+    """The tower. `weights`: null (random), `package:NAME`, `hub:TAG`, or `file:KEY` (path under `weight_files`)."""
+
+    kind: Literal["timm", "open_clip", "tiny"]
+    arch: str
+    weights: str | None
+    patch_stride: int | None = Field(default=None, gt=0)
+
+
+class HeadConfig(BaseModel, extra="forbid", frozen=True):
+    """From the tower's features to the embedding. `init: pca` starts a linear head as the PCA of the start features."""
+
+    kind: Literal["linear", "bn_linear", "mlp"] = "linear"
+    out_dim: int = Field(default=64, gt=0)
+    hidden_dim: int = Field(default=512, gt=0)
+    init: Literal["random", "pca"] = "random"
+
+
+class LrRule(BaseModel, extra="forbid", frozen=True):
+    """Parameters whose whole name matches: a learning-rate scale, or frozen."""
+
+    match: str
+    scale: float | None = Field(default=None, gt=0)
+    frozen: bool = False
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> "LrRule":
+        if self.frozen == (self.scale is not None):
+            raise ValueError(f"rule {self.match!r}: give a scale or frozen: true, exactly one of them")
+        return self
+
+
+class OptimizerConfig(BaseModel, extra="forbid", frozen=True):
+    kind: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd")
+
+
+class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
+    """Learning-rate factor over the images of the stage."""
+
+    kind: Literal["cosine", "constant", "step"] = "cosine"
+    warmup_images: int = Field(default=0, ge=0)
+    final_scale: float = Field(default=0.0, ge=0, le=1, description="for cosine: factor at the end")
+    drop_at_epochs: tuple[float, ...] = Field(default=(), description="for step")
+    drop_factor: float = Field(default=0.1, gt=0, lt=1, description="for step")
+
+
+class MarginConfig(BaseModel, extra="forbid", frozen=True):
+    """How the target cosine is made harder. The margin has its unit in its name.
+
+    `growth_per_epoch` is added each epoch up to `max_margin_rad`. With `rare_class_margin_rad`, the margin runs from
+    `margin_rad` (largest class) to it (smallest class) with class size to the power -1/4.
+    """
+
+    kind: Literal["arcface", "cosface", "none"] = "arcface"
+    margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
+    margin_cos: float | None = Field(default=None, ge=0, lt=2)
+    growth_per_epoch: float = Field(default=0.0, ge=0)
+    max_margin_rad: float = Field(default=0.8, ge=0)
+    rare_class_margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
+
+    @model_validator(mode="after")
+    def _has_its_unit(self) -> "MarginConfig":
+        needed = {"arcface": "margin_rad", "cosface": "margin_cos"}.get(self.kind)
+        for name in ("margin_rad", "margin_cos"):
+            if (getattr(self, name) is not None) != (name == needed):
+                raise ValueError(f"margin kind {self.kind!r} takes {needed or 'no margin'}; check {name!r}")
+        return self
+
+
+class ClassifierConfig(BaseModel, extra="forbid", frozen=True):
+    """Class centres. `start`: `new` (random), `class_means` (of the embeddings so far), `keep` (carried by class)."""
+
+    start: Literal["new", "class_means", "keep"] = "new"
+    n_sub_centres: int = Field(default=1, ge=1)
+    competition: Literal["joint", "per_domain"] = "joint"
+    scale: float = Field(default=30.0, gt=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+
+
+class DistillationConfig(BaseModel, extra="forbid", frozen=True):
+    """Keep the geometry of the start tower's wide features (off the shelf, computed once) in the embedding."""
+
+    weight: float = Field(gt=0)
+    kind: Literal["kl", "mse"] = "kl"
+    temperature: float = Field(default=0.1, gt=0)
+    teacher_image_px: int | None = Field(default=None, gt=0, description="default: the stage's image size")
+
+
+class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
+    preset: Literal["none", "light", "standard", "strong"] = "standard"
+    min_crop_scale: float = Field(default=0.5, gt=0, le=1)
+    horizontal_flip: bool = True
+
+
+class SamplerConfig(BaseModel, extra="forbid", frozen=True):
+    kind: Literal["mixed", "dataset_size", "round_robin"] = "mixed"
+    images_per_class: int | None = Field(default=None, ge=2)
+
+
+class StageConfig(BaseModel, extra="forbid", frozen=True):
+    """One row of the training plan; starts from the checkpoint before it and leaves its own."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    sources: tuple[str, ...] | None = Field(default=None, description="null: every source of the mixture")
+    image_px: int = Field(gt=0)
+    patch_stride: int | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0)
+    images: int | None = Field(default=None, gt=0)
+    batch_size: int = Field(gt=0)
+    accumulate_batches: int = Field(default=1, ge=1)
+    sampler: SamplerConfig = SamplerConfig()
+    optimizer: OptimizerConfig
+    lr_rules: tuple[LrRule, ...] = Field(min_length=1)
+    schedule: ScheduleConfig = ScheduleConfig()
+    margin: MarginConfig
+    classifier: ClassifierConfig = ClassifierConfig()
+    distillation: DistillationConfig | None = None
+    head_dropout: float = Field(default=0.0, ge=0, lt=1)
+    augmentation: AugmentationConfig = AugmentationConfig()
+    batch_norm: Literal["train", "frozen"] = "frozen"
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    start_weight: float = Field(default=0.0, ge=0, lt=1, description="share of the stage's start in its result")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    feature_cache: bool = False
+    clip_gradient_norm: float | None = Field(default=None, gt=0)
+    rounds: int = Field(default=1, ge=1, description="validations and checkpoints inside the stage, evenly spaced")
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> "StageConfig":
+        if (self.epochs is None) == (self.images is None):
+            raise ValueError("give epochs or images, exactly one of them")
+        if self.feature_cache and not any(r.frozen and r.match.startswith("backbone") for r in self.lr_rules):
+            raise ValueError("feature_cache needs a frozen backbone: add {match: 'backbone\\..*', frozen: true}")
+        return self
+
+
+class TrainConfig(BaseModel, extra="forbid", frozen=True):
+    """A whole run. `choose`: which stage's result becomes `final.ckpt`."""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    seed: int = 0
+    mixture: str
+    backbone: BackboneConfig
+    head: HeadConfig = HeadConfig()
+    weight_files: dict[str, str] = Field(default_factory=dict, description="key -> local file, for weights: file:KEY")
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    export_image_px: int | None = Field(default=None, gt=0, description="default: the chosen stage's image size")
+    resize: Literal["squash", "shortest_crop"] = "squash"
+    choose: Literal["last", "best_validation"] = "last"
+    n_workers: int = Field(default=0, ge=0, description="data loading processes")
+    n_devices: int = Field(default=1, ge=1)
+    n_nodes: int = Field(default=1, ge=1)
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+
+    @model_validator(mode="after")
+    def _starts_and_names(self) -> "TrainConfig":
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError(f"stage names repeat: {names}")
+        if self.stages[0].classifier.start == "keep":
+            raise ValueError("stages.0: there are no centres to keep before the first stage")
+        return self
+
+
+def load_train_config(name_or_path: str, overrides: tuple[str, ...] = ()) -> TrainConfig:
+    """`quickstart` or a path to YAML, with `key=value` overrides. Raises ConfigError with all problems at once."""
+    return read_config(TrainConfig, find_named(name_or_path, CONFIGS_DIR, "config"), overrides)

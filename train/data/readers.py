@@ -1,0 +1,125 @@
+"""Manifest -> images at random access: which samples exist, and the bytes of any of them.
+
+The order in which training meets its images is a plan made beforehand (`samplers.py`), so a reader only has to answer
+"sample i": that is what lets an interrupted run go on at step k without replaying the steps before it.
+"""
+
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data_prep.errors import ConfigError, unknown_name
+from data_prep.manifest import Manifest, load_manifest
+
+
+@dataclass(frozen=True)
+class SampleTable:
+    """What is known of each sample without its pixels; row i of every array is sample i.
+
+    `class_names` are `source/class_key`, the only identity of a class; `accepted` holds for each sample all class
+    names that count as a match (one for most, several for some landmark queries).
+    """
+
+    keys: np.ndarray
+    sources: np.ndarray
+    domains: np.ndarray
+    class_names: np.ndarray
+    accepted: tuple[tuple[str, ...], ...]
+    roles: np.ndarray
+
+
+class ShardReader:
+    """The samples of one split of a packed mixture.
+
+    Args:
+        shards_dir: the folder that holds `manifest.json`.
+        split: `train`, `val` or `test`.
+        sources: keep only these; None keeps all.
+
+    Raises:
+        ConfigError: no manifest, an unknown source, a split without samples, a shard that is missing or cut short.
+    """
+
+    def __init__(self, shards_dir: Path, split: str, sources: tuple[str, ...] | None = None) -> None:
+        self.shards_dir = Path(shards_dir)
+        self.split = split
+        self.manifest: Manifest = load_manifest(self.shards_dir)
+        known = sorted({shard.source for shard in self.manifest.shards})
+        for source in sources or ():
+            if source not in known:
+                raise unknown_name("source", source, known, str(self.shards_dir / "manifest.json"))
+        shards = [s for s in self.manifest.shards if s.split == split and (sources is None or s.source in sources)]
+        if not shards:
+            raise ConfigError(f"{self.shards_dir}: no {split} samples" + (f" of {sources}" if sources else ""))
+        self._locations: list[tuple[str, int, int]] = []
+        metas: list[dict] = []
+        for shard in shards:
+            found = _index_shard(self.shards_dir / shard.path)
+            if len(found) != shard.n_samples:
+                raise ConfigError(f"{shard.path}: {len(found)} samples, the manifest says {shard.n_samples}")
+            self._locations += [(shard.path, offset, size) for _, offset, size in found]
+            metas += [meta for meta, _, _ in found]
+        self.table = _table_of(metas)
+        self._streams: dict[str, io.BufferedReader] = {}
+
+    def __len__(self) -> int:
+        return len(self._locations)
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_streams": {}}  # open files do not travel to worker processes
+
+    def jpeg_bytes(self, index: int) -> bytes:
+        """The stored JPEG of sample `index`."""
+        path, offset, size = self._locations[index]
+        if path not in self._streams:
+            self._streams[path] = open(self.shards_dir / path, "rb")  # noqa: SIM115 (kept open on purpose)
+        stream = self._streams[path]
+        stream.seek(offset)
+        return stream.read(size)
+
+    def image(self, index: int) -> Image.Image:
+        """Sample `index` as an RGB picture."""
+        with Image.open(io.BytesIO(self.jpeg_bytes(index))) as image:
+            return image.convert("RGB")
+
+
+def _index_shard(path: Path) -> list[tuple[dict, int, int]]:
+    """(metadata, offset of the JPEG, size of the JPEG) of each sample, in file order."""
+    if not path.is_file():
+        raise ConfigError(f"{path}: the manifest names this shard, but the file is missing")
+    pictures: dict[str, tuple[int, int]] = {}
+    metas: dict[str, dict] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for member in archive:
+                key, _, suffix = member.name.partition(".")
+                if suffix == "jpg":
+                    pictures[key] = (member.offset_data, member.size)
+                elif suffix == "json":
+                    metas[key] = json.loads(archive.extractfile(member).read()) | {"key": key}
+    except (tarfile.TarError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path}: damaged shard: {error}") from error
+    if pictures.keys() != metas.keys():
+        unpaired = sorted(pictures.keys() ^ metas.keys())[:3]
+        raise ConfigError(f"{path}: picture and description do not pair for {unpaired}")
+    return [(metas[key], *pictures[key]) for key in pictures]
+
+
+def _table_of(metas: list[dict]) -> SampleTable:
+    def names(meta: dict) -> tuple[str, ...]:
+        return tuple(f"{meta['source']}/{key}" for key in [meta["class_key"], *meta.get("more_class_keys", [])])
+
+    accepted = tuple(names(meta) for meta in metas)
+    return SampleTable(
+        keys=np.array([meta["key"] for meta in metas]),
+        sources=np.array([meta["source"] for meta in metas]),
+        domains=np.array([meta["domain"] for meta in metas]),
+        class_names=np.array([name[0] for name in accepted]),
+        accepted=accepted,
+        roles=np.array([meta["role"] for meta in metas]),
+    )

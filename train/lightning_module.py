@@ -1,0 +1,86 @@
+"""One stage's training and validation steps for Lightning. Everything arrives as plain values; it sees no config."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from train.data.preprocessing import PreprocessSpec, normalise_batch
+from train.model.embedder import Embedder
+from train.retrieval.protocol import EvaluationItems, score_embeddings
+from train.stages.objective import Objective
+
+
+class StageModule(pl.LightningModule):
+    """Embedder + class centres under one margin loss, validated by the same retrieval code as the final score.
+
+    Args:
+        embedder: tower and head.
+        classifier: unit embeddings [B, D] -> cosines [B, C].
+        preprocess: of this stage.
+        objective: see `Objective`.
+        class_rows: int64 [N]: row of the classifier for each training sample.
+        validation_items: what the validation samples are, in the order of the validation loader.
+    """
+
+    def __init__(
+        self, embedder: Embedder, classifier: nn.Module, preprocess: PreprocessSpec, objective: Objective,
+        class_rows: np.ndarray, validation_items: EvaluationItems,
+    ) -> None:
+        super().__init__()
+        self.embedder = embedder
+        self.classifier = classifier
+        self.preprocess = preprocess
+        self.objective = objective
+        self.class_rows = torch.from_numpy(class_rows)
+        self.validation_items = validation_items
+        self.make_optimizer: Callable[[], dict] | None = None
+        self.last_validation: Mapping[str, float] = {}
+        self._validation_rows: list[Tensor] = []
+
+    def configure_optimizers(self) -> dict:
+        assert self.make_optimizer is not None, "stages.py sets it before fit"
+        return self.make_optimizer()
+
+    def named_parts(self) -> list[tuple[str, nn.Parameter]]:
+        """Every parameter under the name that learning-rate rules see: `backbone.`, `head.` or `classifier.` ..."""
+        parts = {"backbone": self.embedder.backbone, "head": self.embedder.head, "classifier": self.classifier}
+        return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
+
+    def on_train_epoch_start(self) -> None:
+        self.objective.set_modes(self.embedder)
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        # Dropout draws from the global generator, as do loaders: tie it to the batch, so that a resumed run draws the same.
+        torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index)
+        features = batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
+        embeddings = self.embedder.project(features)  # [B, D]
+        class_ids = self.class_rows[batch["indices"].cpu()].to(embeddings.device)
+        losses = self.objective.losses(embeddings, class_ids, batch["indices"], self.classifier, self.images_seen())
+        for name, value in losses.items():
+            self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
+        return losses["loss"]
+
+    def images_seen(self) -> int:
+        """Images of this stage that the optimizer has seen, over all devices."""
+        return self.global_step * self.objective.images_per_step
+
+    def _tower_features(self, pixels: Tensor) -> Tensor:
+        return self.embedder.features(normalise_batch(pixels, self.preprocess))
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        self._validation_rows.append(self.embedder(normalise_batch(batch["pixels"], self.preprocess)).cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        embeddings = torch.cat(self._validation_rows).float().numpy()
+        self._validation_rows = []
+        if self.trainer.sanity_checking:
+            return
+        score = score_embeddings(embeddings, self.validation_items)
+        values = {"val/mMP@5": score.overall["mMP@5"], "val/R@1": score.overall["R@1"]}
+        values |= {f"val/mMP@5/{domain}": per["mMP@5"] for domain, per in score.per_domain.items()}
+        self.last_validation = values
+        for name, value in values.items():
+            self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=name == "val/mMP@5", sync_dist=False)

@@ -1,0 +1,117 @@
+"""Margins: the target cosine of each image is lowered, so that its class must win by more than it needs to.
+
+A margin takes cosines [B, C] and class ids [B] and gives float32 cosines [B, C]; the loss is in
+`margin_softmax`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+# acos has an infinite slope at +-1. This keeps angles 0.0014 rad (0.08 degrees) away from both ends.
+COSINE_EPS = 1e-6
+
+
+def arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float | Tensor) -> Tensor:
+    """Additive angular margin: the target's cos(theta) becomes cos(theta + margin).
+
+    Beyond theta = pi - margin that cosine would rise again, so from there on it is cos(theta) - margin *
+    sin(margin): the result falls all the way to theta = pi. Source: ArcFace, arXiv 1801.07698; the
+    continuation is the one of insightface and pytorch-metric-learning.
+
+    Args:
+        cosines: [B, C] in -1..1, any float type.
+        class_ids: [B] int64, the target column of each row.
+        margin_rad: one margin in radians, or one a class [C].
+
+    Returns:
+        float32 [B, C]; only the target columns differ from the input. The gradient is finite everywhere, and
+        zero where a target lies within 1e-6 of -1 or 1.
+
+    Raises:
+        ValueError: a margin tensor whose shape is not [C].
+    """
+    cosines = cosines.float()
+    margins = _margin_of_each_row(margin_rad, class_ids, cosines.shape[1])
+    targets = cosines.gather(1, class_ids[:, None])[:, 0]  # [B]
+    angles = torch.acos(targets.clamp(-1.0 + COSINE_EPS, 1.0 - COSINE_EPS))
+    beyond = torch.cos(angles) - margins * torch.sin(margins)
+    with_margin = torch.where(angles <= math.pi - margins, torch.cos(angles + margins), beyond)
+    return cosines.scatter(1, class_ids[:, None], with_margin[:, None])
+
+
+def cosface(cosines: Tensor, class_ids: Tensor, margin_cos: float | Tensor) -> Tensor:
+    """Additive cosine margin: the target's cosine is lowered by `margin_cos`.
+
+    Source: CosFace, arXiv 1801.09414.
+
+    Args:
+        cosines: [B, C] in -1..1, any float type.
+        class_ids: [B] int64, the target column of each row.
+        margin_cos: one margin in units of the cosine, or one a class [C].
+
+    Returns:
+        float32 [B, C]; only the target columns differ from the input.
+
+    Raises:
+        ValueError: a margin tensor whose shape is not [C].
+    """
+    cosines = cosines.float()
+    margins = _margin_of_each_row(margin_cos, class_ids, cosines.shape[1])
+    targets = cosines.gather(1, class_ids[:, None])[:, 0]  # [B]
+    return cosines.scatter(1, class_ids[:, None], (targets - margins)[:, None])
+
+
+def class_size_margins_rad(
+    n_images_by_class: Tensor | Sequence[int], low_rad: float, high_rad: float, power: float = -0.25
+) -> Tensor:
+    """Margins that grow as classes get rarer: `high_rad` for the smallest class, `low_rad` for the largest.
+
+    Between them the margin follows n_images ** power, linearly mapped. Source: the 4th and 6th places of
+    GUIEC, after arXiv 2010.05350. Where all classes have the same size, each gets `low_rad`.
+
+    >>> class_size_margins_rad([1, 16, 256], low_rad=0.1, high_rad=0.4)
+    tensor([0.4000, 0.2000, 0.1000])
+
+    Args:
+        n_images_by_class: [C] images of each class, indexed by class id, each at least 1.
+        low_rad, high_rad: smallest and largest margin in radians, 0 <= low <= high < pi.
+        power: negative; -1/4 is what the entrants used.
+
+    Returns:
+        float32 [C] in radians.
+
+    Raises:
+        ValueError: a class without images, margins out of range, a power that is not negative.
+    """
+    if not 0.0 <= low_rad <= high_rad < math.pi:
+        raise ValueError(
+            f"class-size margins: need 0 <= low_rad <= high_rad < pi, got {low_rad} and {high_rad}"
+        )
+    if power >= 0.0:
+        raise ValueError(
+            f"class-size margins: power must be negative (rarer class, larger margin), got {power}"
+        )
+    n_images = torch.as_tensor(n_images_by_class, dtype=torch.float64)
+    if n_images.ndim != 1 or n_images.numel() == 0:
+        raise ValueError(f"class-size margins: expected counts of shape [C], got {list(n_images.shape)}")
+    if n_images.min() < 1:
+        empty = torch.nonzero(n_images < 1)[:5, 0].tolist()
+        raise ValueError(f"class-size margins: every class needs an image, none in class ids {empty}")
+    rarity = n_images**power  # [C]
+    span = rarity.max() - rarity.min()
+    share = (rarity - rarity.min()) / span if span > 0 else torch.zeros_like(rarity)
+    return (low_rad + share * (high_rad - low_rad)).float()
+
+
+def _margin_of_each_row(margin: float | Tensor, class_ids: Tensor, n_classes: int) -> Tensor:
+    """One number or [C] -> [] or [B], float32 where the class ids are."""
+    if not isinstance(margin, Tensor):
+        return torch.tensor(margin, dtype=torch.float32, device=class_ids.device)
+    if margin.shape != (n_classes,):
+        raise ValueError(
+            f"margin: expected one number or shape [{n_classes}] (one a class), got {list(margin.shape)}"
+        )
+    return margin.to(device=class_ids.device, dtype=torch.float32)[class_ids]

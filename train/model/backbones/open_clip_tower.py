@@ -1,0 +1,93 @@
+"""The one door to open_clip: the image tower of a CLIP model, any resolution and patch stride."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from data_prep.errors import ConfigError, unknown_name
+from train.model.backbones.backbone import Backbone, BackboneSpec, load_state_file, load_strictly
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+def build(spec: BackboneSpec) -> Backbone:
+    """Images [B, 3, H, W] at `spec.image_px` -> projected image embedding [B, embed_dim].
+
+    Raises:
+        ConfigError: unknown model or weights tag; weights of another model.
+    """
+    import open_clip
+    from open_clip.model import _build_vision_tower
+
+    config = open_clip.get_model_config(spec.arch)
+    if config is None:
+        raise unknown_name("open_clip model", spec.arch, open_clip.list_models(), "backbone")
+    if "timm_model_name" in config["vision_cfg"]:
+        raise ConfigError(f"backbone {spec.arch!r}: its image tower is timm's; use kind: timm")
+    state = _image_tower_state(spec)
+    # Only the image half is built: the text half would cost memory and time and is never used.
+    tower = _build_vision_tower(config["embed_dim"], config["vision_cfg"], config.get("quick_gelu", False))
+    if state is not None:
+        load_strictly(tower, state, f"backbone weights {spec.weights}")
+    set_position_grid(tower, spec.image_px, spec.patch_stride)
+    return Backbone(spec, tower, config["embed_dim"], (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
+
+
+def _image_tower_state(spec: BackboneSpec) -> dict[str, Tensor] | None:
+    """The tower's tensors from the hub or a file; a file of the whole CLIP model has them under `visual.`."""
+    if spec.weights is None:
+        return None
+    source, _, name = spec.weights.partition(":")
+    if source == "file":
+        state = load_state_file(name)
+    elif source == "hub":
+        state = load_state_file(_download(spec.arch, name))
+    else:
+        raise unknown_name("weights", spec.weights, ["null", "file:<key>", "hub:<tag>"], f"backbone {spec.arch!r}")
+    visual = {k.removeprefix("visual."): v for k, v in state.items() if k.startswith("visual.")}
+    return visual or state
+
+
+def _download(arch: str, tag: str) -> str:
+    """Fetch open_clip's own release of the weights; the local path."""
+    from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+
+    known = list_pretrained_tags_by_model(arch)
+    if tag not in known:
+        raise unknown_name("weights tag", tag, known, f"backbone {arch!r}")
+    return download_pretrained(get_pretrained_cfg(arch, tag))
+
+
+def set_position_grid(tower: nn.Module, image_px: int, patch_stride: int | None) -> None:
+    """Make the tower read `image_px` squares with the given patch stride; resize its position embedding to fit.
+
+    The class token's embedding is kept, the grid is resized by antialiased bicubic interpolation (as open_clip does
+    for a changed resolution). A stride below the patch size overlaps the patches (1st place: 290 px, patch 14,
+    stride 12 gives (290 - 14) // 12 + 1 = 24 by 24 patches).
+    """
+    patch_px = tower.conv1.kernel_size[0]
+    stride = patch_stride or patch_px
+    n_side = (image_px - patch_px) // stride + 1
+    if n_side < 1:
+        raise ConfigError(f"backbone: image_px {image_px} is below the patch size {patch_px}")
+    tower.conv1.stride = (stride, stride)
+    old = tower.positional_embedding.data  # [1 + n_old * n_old, width]
+    n_old = round((old.shape[0] - 1) ** 0.5)
+    if n_old != n_side:
+        grid = old[1:].reshape(1, n_old, n_old, -1).permute(0, 3, 1, 2)
+        grid = F.interpolate(grid.float(), size=(n_side, n_side), mode="bicubic", antialias=True, align_corners=False)
+        grid = grid.permute(0, 2, 3, 1).reshape(n_side * n_side, -1).to(old.dtype)
+        tower.positional_embedding = nn.Parameter(torch.cat([old[:1], grid]))
+    tower.image_size = (image_px, image_px)
+    tower.grid_size = (n_side, n_side)
+
+
+def _layer_groups(tower: nn.Module) -> list[list[str]]:
+    """Stem, each residual block, then the last norm and projection."""
+    names = [name for name, _ in tower.named_parameters()]
+    blocks = [[n for n in names if n.startswith(f"transformer.resblocks.{i}.")]
+              for i in range(len(tower.transformer.resblocks))]
+    stem = [n for n in names if n.startswith(("conv1", "class_embedding", "positional_embedding", "ln_pre"))]
+    inside = set(stem).union(*blocks)
+    return [stem, *blocks, [n for n in names if n not in inside]]

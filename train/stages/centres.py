@@ -1,0 +1,63 @@
+"""A stage's class centres: new, the class means of the embeddings so far, or carried over by class name."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data_prep.errors import ConfigError
+from train.config import ClassifierConfig
+from train.data.feature_cache import compute_features
+from train.data.preprocessing import PreprocessSpec
+from train.losses.classifier import CosineClassifier
+from train.model.embedder import Embedder
+from train.stages.data import TrainingSet
+
+
+def build_classifier(
+    config: ClassifierConfig,
+    class_names: tuple[str, ...],
+    before: tuple[Tensor | None, tuple[str, ...]],
+    out_dim: int,
+    seed: int,
+) -> CosineClassifier:
+    """Centres for the stage's classes, new or kept. `before` is what the stage before left: centres [C, K, D] and class names.
+
+    Raises:
+        ConfigError: `keep` where there are no centres of the same width and number of sub-centres.
+    """
+    classifier = CosineClassifier(len(class_names), out_dim, config.n_sub_centres, generator=seed)
+    if config.start == "keep":
+        carry_centres(classifier, class_names, before)
+    return classifier
+
+
+def set_to_class_means(
+    classifier: CosineClassifier, embedder: Embedder, data: TrainingSet, spec: PreprocessSpec,
+    features: np.ndarray | None,
+) -> None:
+    """Start at the mean embedding of each class, from cached tower features [N, width] where there are any."""
+    if features is None:
+        embeddings = torch.from_numpy(compute_features(embedder, data.reader, spec, title="class means"))
+    else:
+        was_training = embedder.training
+        embedder.eval()
+        device = next(embedder.parameters()).device
+        with torch.no_grad():
+            embeddings = embedder.project(torch.from_numpy(np.array(features)).to(device)).cpu()
+        embedder.train(was_training)
+    classifier.set_centres_from_class_means(embeddings, torch.from_numpy(data.class_rows))
+
+
+def carry_centres(
+    classifier: CosineClassifier, class_names: tuple[str, ...], before: tuple[Tensor | None, tuple[str, ...]]
+) -> None:
+    """Copy the centres of the classes that the stage before had; a new class keeps its new centre."""
+    centres, names_before = before
+    if centres is None or centres.shape[1:] != classifier.centres.shape[1:]:
+        got = None if centres is None else tuple(centres.shape[1:])
+        raise ConfigError(f"classifier.start keep: centres before are {got}, this stage wants "
+                          f"{tuple(classifier.centres.shape[1:])} (sub-centres, width)")
+    row_before = {name: row for row, name in enumerate(names_before)}
+    for row, name in enumerate(class_names):
+        if name in row_before:
+            classifier.centres.data[row] = centres[row_before[name]]

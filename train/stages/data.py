@@ -1,0 +1,133 @@
+"""What a stage trains on: its samples, its class rows and the plan of its batches."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Dataset
+
+from train.config import StageConfig
+from train.data.augmentation import build_augmentation
+from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
+from train.data.preprocessing import PreprocessSpec
+from train.data.readers import SampleTable, ShardReader
+from train.data.samplers import plan_batches, repeat_to_floor
+from train.retrieval.protocol import EvaluationItems
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The training samples of a stage.
+
+    Attributes:
+        reader: all train samples of the stage's sources.
+        class_names: `source/class_key` of each classifier row, sorted: row c is class_names[c].
+        class_rows: int64 [N], the row of each sample.
+        pool_by_source: which samples one pass over a source shows, rare classes repeated up to the mixture's floor.
+    """
+
+    reader: ShardReader
+    class_names: tuple[str, ...]
+    class_rows: np.ndarray
+    pool_by_source: dict[str, np.ndarray]
+
+    @property
+    def n_images_per_epoch(self) -> int:
+        return sum(len(pool) for pool in self.pool_by_source.values())
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """Which samples make up each batch: int64 [n_steps * accumulate, batch], cut into rounds at `round_starts`."""
+
+    batches: np.ndarray
+    round_starts: tuple[int, ...]
+
+    def round_rows(self, number: int) -> tuple[int, int]:
+        """First batch and end batch of a round."""
+        ends = (*self.round_starts[1:], len(self.batches))
+        return self.round_starts[number], ends[number]
+
+
+def read_training_set(shards_dir: Path, sources: tuple[str, ...] | None) -> TrainingSet:
+    """Raises ConfigError where the mixture lacks a source or has no train samples."""
+    reader = ShardReader(shards_dir, "train", sources)
+    class_names, class_rows = np.unique(reader.table.class_names, return_inverse=True)
+    pools = {}
+    for source in sorted(set(reader.table.sources)):
+        own = np.flatnonzero(reader.table.sources == source)
+        floor = reader.manifest.repeat_to_by_source.get(source)
+        pools[source] = own[repeat_to_floor(class_rows[own], floor)] if floor else own
+    return TrainingSet(reader, tuple(class_names.tolist()), class_rows.astype(np.int64), pools)
+
+
+def plan_stage(data: TrainingSet, stage: StageConfig, seed: int) -> StagePlan:
+    """The whole stage's batches, a pure function of its arguments: resuming is starting at row k."""
+    n_images = stage.images if stage.images is not None else stage.epochs * data.n_images_per_epoch
+    n_steps = max(1, round(n_images / (stage.batch_size * stage.accumulate_batches)))
+    planned = plan_batches(
+        stage.sampler.kind,
+        data.pool_by_source,
+        batch_size=stage.batch_size,
+        n_steps=n_steps * stage.accumulate_batches,
+        seed=seed,
+        images_per_class=stage.sampler.images_per_class,
+        class_ids=data.class_rows if stage.sampler.images_per_class else None,
+    )
+    n_rounds = min(stage.rounds, n_steps)
+    starts = tuple(round(n_steps * number / n_rounds) * stage.accumulate_batches for number in range(n_rounds))
+    return StagePlan(planned.batches, starts)
+
+
+def items_of(table: SampleTable) -> EvaluationItems:
+    """The retrieval view of a split's samples: domain, accepted classes, role."""
+    return EvaluationItems(
+        domains=table.domains, class_keys=list(table.accepted), roles=table.roles, ids=table.keys
+    )
+
+
+class StageData(pl.LightningDataModule):
+    """Loaders of one stage. A Lightning epoch is one round of the plan, so that a round is what resume repeats.
+
+    Args:
+        data: training samples.
+        plan: batches of the whole stage.
+        stage: for augmentation.
+        validation: the validation samples and their preprocessing.
+        loading: (seed of the stage, data loading processes).
+        features: float32 [N, width] for a stage on cached features, else None.
+    """
+
+    def __init__(
+        self, data: TrainingSet, plan: StagePlan, stage: StageConfig, validation: tuple[ShardReader, PreprocessSpec],
+        loading: tuple[int, int], features: np.ndarray | None,
+    ) -> None:
+        super().__init__()
+        self.training = data
+        self.plan = plan
+        self.stage = stage
+        self.validation = validation
+        self.seed, self.n_workers = loading
+        self.features = features
+
+    def train_dataloader(self) -> DataLoader:
+        first, end = self.plan.round_rows(self.trainer.current_epoch)
+        # Each process takes its own columns of every batch: `batch_size` counts all devices together.
+        rows = self.plan.batches[first:end, self.trainer.global_rank :: self.trainer.world_size]
+        if self.features is not None:
+            return DataLoader(PlannedFeatures(self.features, rows), batch_size=None)
+        augment = build_augmentation(
+            self.stage.augmentation.preset, self.stage.image_px, self.stage.augmentation.min_crop_scale,
+            self.stage.augmentation.horizontal_flip,
+        )
+        seed = self.seed + 7919 * self.trainer.global_rank
+        return self._loader(PlannedBatches(self.training.reader, rows, first, augment, seed))
+
+    def val_dataloader(self) -> DataLoader:
+        reader, spec = self.validation
+        return self._loader(OrderedBatches(reader, spec, batch_size=64))
+
+    def _loader(self, batches: Dataset) -> DataLoader:
+        return DataLoader(batches, batch_size=None, num_workers=self.n_workers, multiprocessing_context=(
+            "forkserver" if self.n_workers else None))

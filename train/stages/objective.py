@@ -1,0 +1,127 @@
+"""What a stage minimises: margin softmax over its classes, and optionally the start tower's geometry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from train.config import MarginConfig, StageConfig
+from train.losses.margin_softmax import margin_softmax_loss
+from train.losses.margins import arcface, class_size_margins_rad, cosface
+from train.losses.similarity_distillation import similarity_distillation_loss
+from train.model.embedder import Embedder
+from train.stages.data import TrainingSet
+
+
+@dataclass
+class Objective:
+    """The loss of a stage: margin softmax over the classes, and optionally the start tower's geometry.
+
+    Attributes:
+        margin: (cosines [B, C], class_ids [B], images seen in the stage) -> cosines [B, C].
+        scale: logits are scale * cosine.
+        label_smoothing: share of the target spread over all classes.
+        images_per_step: images an optimizer step consumes, over all devices.
+        seed: of the stage.
+        domain_of_class: int64 [C] for separate classifiers (only classes of the image's domain compete); None: joint.
+        distil: (unit embeddings [B, D], sample indices [B]) -> scalar, weighted by `distillation_weight`.
+    """
+
+    margin: Callable[[Tensor, Tensor, int], Tensor]
+    scale: float
+    label_smoothing: float
+    images_per_step: int
+    seed: int
+    batch_norm_frozen: bool
+    backbone_frozen: bool
+    domain_of_class: Tensor | None = None
+    distil: Callable[[Tensor, Tensor], Tensor] | None = None
+    distillation_weight: float = 0.0
+
+    def set_modes(self, embedder: Embedder) -> None:
+        """Training mode, except what is frozen: a frozen tower, and batch norms that keep their statistics."""
+        embedder.train()
+        if self.backbone_frozen:
+            embedder.backbone.eval()
+        if self.batch_norm_frozen:
+            for module in embedder.backbone.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    def losses(
+        self, embeddings: Tensor, class_ids: Tensor, indices: Tensor, classifier: nn.Module, images_seen: int
+    ) -> dict[str, Tensor]:
+        """Unit embeddings [B, D] -> `loss` and its parts, each a scalar."""
+        cosines = classifier(embeddings)
+        with_margin = self.margin(cosines, class_ids, images_seen)
+        mask = None
+        if self.domain_of_class is not None:
+            domains = self.domain_of_class.to(class_ids.device)
+            mask = domains[class_ids][:, None] == domains[None, :]  # [B, C]
+        classification = margin_softmax_loss(with_margin, class_ids, self.scale, self.label_smoothing, mask)
+        if self.distil is None:
+            return {"loss": classification}
+        distillation = self.distil(embeddings, indices)
+        total = classification + self.distillation_weight * distillation
+        return {"loss": total, "classification": classification, "distillation": distillation}
+
+
+def distil_from(teacher_features: np.ndarray, kind: str, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """The relational loss against fixed features float32 [N, W], looked up by sample index."""
+    def distil(embeddings: Tensor, indices: Tensor) -> Tensor:
+        teacher = torch.from_numpy(np.asarray(teacher_features[indices.cpu().numpy()])).to(embeddings.device)
+        return similarity_distillation_loss(embeddings, F.normalize(teacher, dim=1), temperature, kind)
+
+    return distil
+
+
+def build_objective(
+    stage: StageConfig, data: TrainingSet, seed: int, teacher: np.ndarray | None
+) -> Objective:
+    """The objective a stage's config asks for; `teacher` float32 [N, W] where it distils."""
+    domain_of_class = None
+    if stage.classifier.competition == "per_domain":
+        table = data.reader.table
+        domain_by_class = dict(zip(table.class_names, table.domains))
+        _, rows = np.unique([domain_by_class[name] for name in data.class_names], return_inverse=True)
+        domain_of_class = torch.from_numpy(rows.astype(np.int64))
+    distillation = stage.distillation
+    return Objective(
+        margin=build_margin(stage.margin, data.class_rows, len(data.class_names), data.n_images_per_epoch),
+        scale=stage.classifier.scale,
+        label_smoothing=stage.classifier.label_smoothing,
+        images_per_step=stage.batch_size * stage.accumulate_batches,
+        seed=seed,
+        batch_norm_frozen=stage.batch_norm == "frozen",
+        backbone_frozen=stage.feature_cache or any(
+            rule.frozen and rule.match == r"backbone\..*" for rule in stage.lr_rules),
+        domain_of_class=domain_of_class,
+        distil=distil_from(teacher, distillation.kind, distillation.temperature) if distillation else None,
+        distillation_weight=distillation.weight if distillation else 0.0,
+    )
+
+
+def build_margin(
+    config: MarginConfig, class_rows: np.ndarray, n_classes: int, n_images_per_epoch: int
+) -> Callable[[Tensor, Tensor, int], Tensor]:
+    """(cosines [B, C], class_ids [B], images seen in the stage) -> cosines with the margin of that moment."""
+    if config.kind == "none":
+        return lambda cosines, class_ids, images_seen: cosines
+    if config.kind == "cosface":
+        return lambda cosines, class_ids, images_seen: cosface(cosines, class_ids, config.margin_cos)
+    first: Tensor | float = config.margin_rad
+    if config.rare_class_margin_rad is not None:
+        n_images_by_class = torch.from_numpy(np.bincount(class_rows, minlength=n_classes))
+        first = class_size_margins_rad(n_images_by_class, config.margin_rad, config.rare_class_margin_rad)
+    # Growth stops at max_margin_rad; a margin that starts above it stays where it is.
+    limit = torch.as_tensor(first, dtype=torch.float32).clamp(min=config.max_margin_rad)
+
+    def margin(cosines: Tensor, class_ids: Tensor, images_seen: int) -> Tensor:
+        grown = torch.as_tensor(first) + config.growth_per_epoch * (images_seen // n_images_per_epoch)
+        now = torch.minimum(grown, limit)
+        return arcface(cosines, class_ids, now.to(cosines.device) if now.ndim else now.item())
+
+    return margin

@@ -1,0 +1,35 @@
+"""Optimizer and learning-rate schedule of a stage, over ordered learning-rate rules."""
+
+from collections.abc import Iterable
+
+import torch
+from torch.nn import Parameter
+
+from train.config import StageConfig
+from train.optim.param_groups import build_param_groups
+from train.optim.schedule import build_schedule
+
+
+def build_optimizer(
+    stage: StageConfig, named_parameters: Iterable[tuple[str, Parameter]], n_images: int, n_images_per_epoch: int
+) -> dict:
+    """What Lightning's `configure_optimizers` returns: the optimizer and a schedule stepped with it.
+
+    `n_images` is the length of the stage, `n_images_per_epoch` that of one pass over its data.
+    """
+    options, schedule = stage.optimizer, stage.schedule
+    groups = build_param_groups(named_parameters, stage.lr_rules, options.lr, options.weight_decay)
+    if options.kind == "adamw":
+        optimizer = torch.optim.AdamW(groups)
+    elif options.kind == "adam":
+        optimizer = torch.optim.Adam(groups)
+    else:
+        optimizer = torch.optim.SGD(groups, momentum=options.momentum)
+    factor = build_schedule(
+        schedule.kind, n_images, min(schedule.warmup_images, n_images), schedule.final_scale,
+        [epoch * n_images_per_epoch for epoch in schedule.drop_at_epochs], schedule.drop_factor,
+    )
+    images_per_step = stage.batch_size * stage.accumulate_batches
+    # + 1: with a warm-up from 0 the first step would otherwise do nothing.
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor((step + 1) * images_per_step))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,256 @@
+"""Run one stage; run all in order; go on after an interruption to the same weights."""
+
+import hashlib
+import json
+import logging
+import shutil
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from data_prep.config_files import read_config, write_config
+from data_prep.errors import ConfigError
+from data_prep.files import writing_atomically
+from train.callbacks import MetricsLog, RoundCheckpoint
+from train.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
+from train.config import StageConfig, TrainConfig
+from train.data.feature_cache import cached_features, compute_features
+from train.data.preprocessing import PreprocessSpec
+from train.data.readers import ShardReader
+from train.lightning_module import StageModule
+from train.model.embedder import Embedder
+from train.model.heads import set_dropout
+from train.retrieval.protocol import score_embeddings
+from train.run_log import draw_curves, drop_metrics_after, write_environment
+from train.stages.centres import build_classifier, set_to_class_means
+from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
+from train.stages.objective import build_objective
+from train.stages.optimizer import build_optimizer
+from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
+
+
+@dataclass
+class Progress:
+    """What one stage hands to the next."""
+
+    embedder: Embedder
+    head_spec: dict
+    centres: Tensor | None
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes."""
+
+    shards_dir: Path
+    run_dir: Path
+
+    def stage_path(self, index: int, stage: StageConfig) -> Path:
+        return self.run_dir / f"stage-{index + 1}-{stage.name}.ckpt"
+
+    @property
+    def cache_dir(self) -> Path:
+        return self.run_dir / "cache"
+
+    def unfinished_path(self, index: int, stage: StageConfig) -> Path:
+        return self.run_dir / f"stage-{index + 1}-{stage.name}.unfinished.ckpt"
+
+
+def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
+    """Train every stage that is not done yet and write `final.ckpt`; its path.
+
+    A finished stage is its checkpoint; inside a stage work goes on after its last round. Either way the final weights
+    are those of a run that was never interrupted (same machine, same number of threads).
+
+    Raises:
+        ConfigError: the folder holds another run, or this one unfinished and `resume` is off; shards that changed.
+    """
+    _claim_run_dir(config, places.run_dir, resume)
+    manifest_sha256 = ShardReader(places.shards_dir, "val").manifest.sha256
+    progress: Progress | None = None
+    for index, stage in enumerate(config.stages):
+        path = places.stage_path(index, stage)
+        if path.is_file():
+            done = load_checkpoint(path)
+            if done.meta["manifest_sha256"] != manifest_sha256:
+                raise ConfigError(f"{path}: trained on other shards than {places.shards_dir} holds now; use a new run")
+            progress = Progress(done.embedder, done.head_spec, done.centres, done.class_names)
+            _say(config, index, f"done, val mMP@5 {done.meta['val']['mMP@5']:.4f}")
+            continue
+        progress = run_stage(config, index, progress, places)
+    return _write_final(config, places)
+
+
+def run_stage(config: TrainConfig, index: int, progress: Progress | None, places: Places) -> Progress:
+    """Train stage `index` from what the stage before left (None: from the backbone's own weights)."""
+    stage = config.stages[index]
+    seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0]) >> 1
+    torch.manual_seed(seed)
+    _say(config, index, f"{stage.image_px} px")
+    data = read_training_set(places.shards_dir, stage.sources)
+    validation = ShardReader(places.shards_dir, "val")
+    if progress is None:
+        progress = Progress(*start_embedder(config, stage, data.reader, places.cache_dir), None, ())
+    embedder = progress.embedder
+    set_resolution(embedder.backbone, stage.image_px, stage.patch_stride)
+    set_dropout(embedder.head, stage.head_dropout)
+    spec = preprocess_of(embedder.backbone, stage.image_px, config.resize)
+    start_state = {name: value.clone() for name, value in embedder.state_dict().items()}
+    module, loaders = _assemble(config, index, progress, (data, validation, spec), places, seed)
+    _fit(config, index, module, loaders, places)
+
+    embedder = module.embedder.cpu().eval()
+    scores = dict(module.last_validation)
+    if stage.start_weight > 0:
+        _mix_with_start(embedder, start_state, stage.start_weight)
+        scores = _validate(embedder, validation, spec)
+    meta = _stage_meta(config, index, data, scores)
+    classes = (module.classifier.centres.detach().cpu(), data.class_names)
+    save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
+    places.unfinished_path(index, stage).unlink(missing_ok=True)
+    _say(config, index, f"val mMP@5 {meta['val']['mMP@5']:.4f}")
+    return Progress(embedder, progress.head_spec, *classes)
+
+
+def _assemble(
+    config: TrainConfig, index: int, progress: Progress,
+    inputs: tuple[TrainingSet, ShardReader, PreprocessSpec], places: Places, seed: int,
+) -> tuple[StageModule, StageData]:
+    """The Lightning module and the loaders of a stage."""
+    stage = config.stages[index]
+    data, validation, spec = inputs
+    embedder = progress.embedder
+    to_device(embedder, config.accelerator)
+    features = cached_features(embedder.backbone, data.reader, spec, places.cache_dir) if stage.feature_cache else None
+    before = (progress.centres, progress.class_names)
+    out_dim = progress.head_spec["out_dim"]
+    classifier = build_classifier(stage.classifier, data.class_names, before, out_dim, seed)
+    if stage.classifier.start == "class_means":
+        set_to_class_means(classifier, embedder, data, spec, features)
+    teacher = teacher_features(config, stage, data.reader, places.cache_dir) if stage.distillation else None
+    objective = build_objective(stage, data, seed, teacher)
+    module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
+    plan = plan_stage(data, stage, seed)
+    n_images = len(plan.batches) * stage.batch_size
+    module.make_optimizer = lambda: build_optimizer(stage, module.named_parts(), n_images, data.n_images_per_epoch)
+    return module, StageData(data, plan, stage, (validation, spec), (seed, config.n_workers), features)
+
+
+def _say(config: TrainConfig, index: int, text: str) -> None:
+    print(f"stage {index + 1}/{len(config.stages)} {config.stages[index].name}: {text}", flush=True)
+
+
+def _claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
+    """Create the run folder, or make sure that it holds this very run."""
+    resolved_path = run_dir / "resolved.yaml"
+    if resolved_path.is_file():
+        if not resume:
+            raise ConfigError(f"{run_dir}: holds a run already; --resume goes on with it, or choose another --run-dir")
+        before = read_config(TrainConfig, resolved_path)
+        if before != config:
+            mine, theirs = config.model_dump(), before.model_dump()
+            differing = [key for key in mine if mine[key] != theirs[key]]
+            raise ConfigError(f"{run_dir}: its run was configured otherwise ({', '.join(differing)} differ); "
+                              "use another --run-dir")
+        return
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_environment(run_dir)
+    write_config(config, resolved_path)
+
+
+def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageData, places: Places) -> None:
+    """Lightning's loop over the rounds that are left."""
+    _quiet_lightning()
+    # Deterministic algorithms are wanted; filling every fresh tensor with NaN, which torch adds to them, is not.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    stage = config.stages[index]
+    n_steps = len(loaders.plan.batches) // stage.accumulate_batches
+    unfinished_path = places.unfinished_path(index, stage)
+    step_reached = _global_step_of(unfinished_path)
+    drop_metrics_after(places.run_dir, stage.name, step_reached)
+    callbacks: list[pl.Callback] = [
+        pl.callbacks.TQDMProgressBar(refresh_rate=max(1, n_steps // 100)),
+        MetricsLog(places.run_dir, stage.name, every_steps=max(1, n_steps // 100)),
+    ]
+    if stage.ema_decay is not None:
+        callbacks.append(pl.callbacks.EMAWeightAveraging(decay=stage.ema_decay))
+    callbacks.append(RoundCheckpoint(unfinished_path))
+    trainer = pl.Trainer(
+        accelerator=config.accelerator, devices=config.n_devices, num_nodes=config.n_nodes,
+        precision=stage.precision, max_epochs=len(loaders.plan.round_starts), reload_dataloaders_every_n_epochs=1,
+        accumulate_grad_batches=stage.accumulate_batches, gradient_clip_val=stage.clip_gradient_norm,
+        num_sanity_val_steps=0, logger=False, enable_checkpointing=False, use_distributed_sampler=False,
+        enable_model_summary=False, deterministic="warn", callbacks=callbacks,
+    )
+    trainer.fit(module, datamodule=loaders, ckpt_path=unfinished_path if step_reached else None, weights_only=True)
+    if not module.last_validation:  # killed after the last round: only the score is missing
+        trainer.validate(module, datamodule=loaders, verbose=False)
+
+
+
+def _quiet_lightning() -> None:
+    """Leave the progress bar; drop tips, device lists and warnings about what is meant (frozen parts, few workers)."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for meant in (".*in eval mode at the start of training.*", ".*does not have many workers.*", ".*LeafSpec.*"):
+        warnings.filterwarnings("ignore", meant)
+
+
+def _global_step_of(path: Path) -> int:
+    """Optimizer steps behind an unfinished stage's checkpoint; 0 where there is none."""
+    if not path.is_file():
+        return 0
+    return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+
+
+def _mix_with_start(embedder: Embedder, start_state: dict[str, Tensor], start_weight: float) -> None:
+    """Weights = start_weight * start + (1 - start_weight) * trained (WiSE-FT, arXiv 2109.01903)."""
+    mixed = {
+        name: torch.lerp(value, start_state[name].to(value), start_weight) if value.is_floating_point() else value
+        for name, value in embedder.state_dict().items()
+    }
+    embedder.load_state_dict(mixed)
+
+
+def _validate(embedder: Embedder, validation: ShardReader, spec: PreprocessSpec) -> dict[str, float]:
+    score = score_embeddings(compute_features(embedder, validation, spec, title="validation"),
+                             items_of(validation.table))
+    return {"val/mMP@5": score.overall["mMP@5"], "val/R@1": score.overall["R@1"]} | {
+        f"val/mMP@5/{domain}": per["mMP@5"] for domain, per in score.per_domain.items()}
+
+
+def _stage_meta(config: TrainConfig, index: int, data: TrainingSet, scores: dict[str, float]) -> dict:
+    return {
+        "run": config.name,
+        "stage_index": index,
+        "stage": config.stages[index].name,
+        "seed": config.seed,
+        "val": {name.removeprefix("val/"): round(float(value), 6) for name, value in scores.items()},
+        "label_hash": hashlib.sha256("\n".join(data.class_names).encode()).hexdigest(),
+        "manifest_sha256": data.reader.manifest.sha256,
+        "config": json.loads(config.model_dump_json()),
+    }
+
+
+def _write_final(config: TrainConfig, places: Places) -> Path:
+    """`final.ckpt`: the last stage's result, or the best on the validation classes, at the export image size."""
+    done: list[LoadedCheckpoint] = [load_checkpoint(places.stage_path(i, s)) for i, s in enumerate(config.stages)]
+    chosen = max(done, key=lambda one: one.meta["val"]["mMP@5"]) if config.choose == "best_validation" else done[-1]
+    path = places.run_dir / "final.ckpt"
+    if config.export_image_px is None or config.export_image_px == chosen.preprocess.image_px:
+        index = chosen.meta["stage_index"]
+        with writing_atomically(path) as unfinished_path:
+            shutil.copyfile(places.stage_path(index, config.stages[index]), unfinished_path)
+    else:
+        spec = replace(chosen.preprocess, image_px=config.export_image_px)
+        set_resolution(chosen.embedder.backbone, spec.image_px, None)
+        scores = _validate(chosen.embedder, ShardReader(places.shards_dir, "val"), spec)
+        meta = chosen.meta | {"val": {k.removeprefix("val/"): round(float(v), 6) for k, v in scores.items()}}
+        save_checkpoint(path, chosen.embedder, chosen.head_spec, spec, (chosen.centres, chosen.class_names), meta)
+    draw_curves(places.run_dir)
+    return path

@@ -1,0 +1,86 @@
+"""Where training starts from: the tower off the shelf, the first embedder, the teacher's features."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data_prep.errors import ConfigError
+from train.config import StageConfig, TrainConfig
+from train.data.feature_cache import cached_features
+from train.data.preprocessing import PreprocessSpec
+from train.data.readers import ShardReader
+from train.model.backbones import Backbone, BackboneSpec, build_backbone
+from train.model.embedder import Embedder
+from train.model.heads import build_head, set_linear
+from train.retrieval.projection import fit_pca
+
+
+def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | None = None) -> Backbone:
+    """The tower with the weights that training starts from (off the shelf).
+
+    Raises:
+        ConfigError: `weights: file:KEY` without that key under `weight_files`; what `build_backbone` raises.
+    """
+    weights = config.backbone.weights
+    if weights is not None and weights.startswith("file:"):
+        key = weights.removeprefix("file:")
+        if key not in config.weight_files:
+            raise ConfigError(f"backbone.weights: no file under weight_files for key {key!r}; "
+                              f"known: {', '.join(sorted(config.weight_files)) or 'none'}; "
+                              f"give it as weight_files.{key}=/path/to/weights")
+        weights = f"file:{config.weight_files[key]}"
+    stride = patch_stride or config.backbone.patch_stride
+    return build_backbone(BackboneSpec(config.backbone.kind, config.backbone.arch, weights, image_px, stride))
+
+
+def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessSpec:
+    """The tower's own statistics at the given size."""
+    return PreprocessSpec(image_px, tuple(backbone.mean), tuple(backbone.std), resize)
+
+
+def start_embedder(
+    config: TrainConfig, stage: StageConfig, reader: ShardReader, cache_dir: Path
+) -> tuple[Embedder, dict]:
+    """The embedder before any training and its head's description; a PCA head is fitted on the train samples."""
+    backbone = starting_backbone(config, stage.image_px, stage.patch_stride)
+    head_spec = {"kind": config.head.kind, "out_dim": config.head.out_dim, "hidden_dim": config.head.hidden_dim}
+    head = build_head(width=backbone.width, **head_spec)
+    if config.head.init == "pca":
+        to_device(backbone, config.accelerator)
+        spec = preprocess_of(backbone, stage.image_px, config.resize)
+        features = cached_features(backbone, reader, spec, cache_dir)
+        weight, bias = fit_pca(np.asarray(features), config.head.out_dim, whiten=False).linear_layer()
+        set_linear(head, torch.from_numpy(weight), torch.from_numpy(bias))
+    return Embedder(backbone, head), head_spec
+
+
+def teacher_features(
+    config: TrainConfig, stage: StageConfig, reader: ShardReader, cache_dir: Path
+) -> np.ndarray:
+    """float32 [N, width]: wide features of the starting tower for every training sample, cached on disk."""
+    image_px = stage.distillation.teacher_image_px or stage.image_px
+    backbone = starting_backbone(config, image_px)
+    to_device(backbone, config.accelerator)
+    return cached_features(backbone, reader, preprocess_of(backbone, image_px, config.resize), cache_dir)
+
+
+def set_resolution(backbone: Backbone, image_px: int, patch_stride: int | None) -> None:
+    """Fit a transformer's position grid to the stage's image size and patch stride; other towers take any size."""
+    stride = patch_stride or backbone.spec.patch_stride
+    if backbone.kind == "open_clip":
+        from train.model.backbones.open_clip_tower import set_position_grid
+
+        set_position_grid(backbone.tower, image_px, stride)
+    elif backbone.kind == "timm":
+        from train.model.backbones import timm_tower
+
+        timm_tower.set_position_grid(backbone.tower, image_px)
+    backbone.spec = replace(backbone.spec, image_px=image_px, patch_stride=stride)
+
+
+def to_device(module: torch.nn.Module, accelerator: str) -> None:
+    """To the GPU if there is one and the config allows it; channels_last, which convolutions like best."""
+    use_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    module.to(device="cuda" if use_gpu else "cpu", memory_format=torch.channels_last)
