@@ -7,26 +7,26 @@ and encoded once. Colour profiles are not applied: the host's own loader does no
 """
 
 import io
-import struct
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
 
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+ResultT = TypeVar("ResultT")
+
 MAX_PIXELS = 178_956_970  # Pillow's own limit for a decompression bomb: 512 MiB as RGB
+MAX_SIDE_PX = 65_500  # libjpeg's limit
 ORIENTATION_TAG = 0x0112
 # JPEGs are decoded at no less than twice the wanted size, so that the resize after it decides how the result
 # looks.
 DRAFT_MARGIN = 2
 
-warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MAX_PIXELS is checked here, as a reject
-warnings.filterwarnings(
-    "ignore", module=r"PIL\..*", category=UserWarning
-)  # broken EXIF blocks: not needed to decode
-
 # Formats with plain decoders only: others that Pillow knows call outside programs (EPS) or make no sense as
 # photographs.
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"RIFF")
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body")
 
@@ -47,6 +47,19 @@ class ImageFacts:
     height_px: int
 
 
+def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
+    """Pillow warns of broken EXIF blocks and large pictures; the first do no harm, the second are rejects here."""
+
+    @wraps(function)
+    def quiet(*args: object, **options: object) -> ResultT:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*args, **options)
+
+    return quiet
+
+
+@_without_warnings
 def check_image(content: bytes) -> ImageFacts | Rejected:
     """Decode the whole file once, as small as the format allows, to learn its size or what is wrong with it.
 
@@ -60,6 +73,7 @@ def check_image(content: bytes) -> ImageFacts | Rejected:
     return decoded if isinstance(decoded, Rejected) else facts
 
 
+@_without_warnings
 def to_jpeg(
     content: bytes, image_px: int, jpeg_quality: int, apply_exif_orientation: bool = False
 ) -> bytes | Rejected:
@@ -75,16 +89,12 @@ def to_jpeg(
     opened = _open(content)
     if isinstance(opened, Rejected):
         return opened
-    orientation = (
-        opened.getexif().get(ORIENTATION_TAG, 1) if opened.format in ("JPEG", "MPO", "PNG", "TIFF") else 1
-    )
-    keeps_bytes = min(opened.size) <= image_px and orientation == 1 and _is_baseline_rgb_jpeg(opened)
-    decoded = _decode(
-        opened, smallest_px=image_px * DRAFT_MARGIN
-    )  # decoded even if kept: it must be readable
+    is_final = min(opened.size) <= image_px and _is_baseline_rgb_jpeg(opened)
+    decoded = _decode(opened, smallest_px=image_px * DRAFT_MARGIN)  # even if kept: it must be readable
     if isinstance(decoded, Rejected):
         return decoded
-    if keeps_bytes:
+    orientation = _orientation(opened)
+    if is_final and orientation == 1:
         return content
     if apply_exif_orientation and orientation != 1:
         decoded.getexif()[ORIENTATION_TAG] = orientation  # conversions may have lost it
@@ -109,21 +119,24 @@ def _open(content: bytes) -> Image.Image | Rejected:
         return Rejected("html page", start[:40].decode("ascii", "replace"))
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
-        n_frames = (
-            1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        )  # MPO: one picture and its extras
+        # A camera's MPO holds one picture and its extras (depth, a second lens): not an animation.
+        n_frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     except Image.DecompressionBombError as error:
         return Rejected("decompression bomb", str(error))
     except UnidentifiedImageError:
         if content.startswith(_MAGIC):
             return Rejected("damaged", "the start is that of an image, the header cannot be read")
         return Rejected("not an image", f"starts with {content[:8]!r}")
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except MemoryError:
+        raise  # says something about this machine, not about the picture
+    except Exception as error:  # parsers of hostile files raise all kinds; each is a row in the rejects
         return _rejected_by(error)
     if n_frames > 1:
         return Rejected("animated", f"{image.format} with {n_frames} frames")
     if image.width * image.height > MAX_PIXELS:
         return Rejected("decompression bomb", f"{image.width} x {image.height} pixels, at most {MAX_PIXELS}")
+    if max(image.size) > MAX_SIDE_PX:
+        return Rejected("too long", f"{image.width} x {image.height} pixels, a JPEG has {MAX_SIDE_PX} at most")
     return image
 
 
@@ -135,16 +148,15 @@ def _decode(image: Image.Image, smallest_px: int) -> Image.Image | Rejected:
         image.load()
         return _as_rgb(image)
     except MemoryError:
-        raise  # says something about this machine, not about the picture
-    except Exception as error:  # decoders of hostile files raise all kinds; each is a row in the rejects
+        raise
+    except Exception as error:  # as in _open
         return _rejected_by(error)
 
 
 def _rejected_by(error: Exception) -> Rejected:
     text = f"{type(error).__name__}: {error}"
-    return Rejected(
-        "truncated" if "truncated" in text.lower() or isinstance(error, EOFError) else "damaged", text
-    )
+    is_truncated = "truncated" in text.lower() or isinstance(error, EOFError)
+    return Rejected("truncated" if is_truncated else "damaged", text)
 
 
 def _as_rgb(image: Image.Image) -> Image.Image | Rejected:
@@ -163,6 +175,15 @@ def _as_rgb(image: Image.Image) -> Image.Image | Rejected:
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
+
+
+def _orientation(loaded: Image.Image) -> int:
+    """The EXIF tag, 1 to 8; 1 (upright) where there is none or the block cannot be read."""
+    try:
+        value = loaded.getexif().get(ORIENTATION_TAG, 1)
+    except Exception:  # the parser raises all kinds on a broken block; the pixels are good, so the picture stays
+        return 1
+    return value if value in range(1, 9) else 1
 
 
 def _is_baseline_rgb_jpeg(image: Image.Image) -> bool:

@@ -141,14 +141,18 @@ def embed_images(
     n_threads = n_threads or (1 if _is_on_gpu(model) else n_cores)
     n_cores_each = 1 if n_threads > 1 else n_cores
     rows: list[np.ndarray] = []
-    pool = ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(n_cores_each,))
-    with pool, tqdm(total=len(names), desc=title, unit="image") as progress:
-        todo = zip(names, encoded_images, strict=True)
-        while part := list(itertools.islice(todo, _IMAGES_IN_FLIGHT)):
-            for row in pool.map(lambda named: _embed_checked(model, *named), part):
-                rows.append(row)
-                progress.update()
-    torch.set_num_threads(n_cores)  # parts of the setting are the process's, not the thread's
+    todo = zip(names, encoded_images, strict=True)
+    try:
+        with (
+            ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(n_cores_each,)) as pool,
+            tqdm(total=len(names), desc=title, unit="image") as progress,
+        ):
+            while part := list(itertools.islice(todo, _IMAGES_IN_FLIGHT)):
+                for row in pool.map(lambda named: _embed_checked(model, *named), part):
+                    rows.append(row)
+                    progress.update()
+    finally:
+        torch.set_num_threads(n_cores)  # parts of the setting are the process's, not the thread's
     for name, row in zip(names, rows, strict=True):
         if row.shape != rows[0].shape:
             raise ContractError(

@@ -53,7 +53,7 @@ class StageModule(pl.LightningModule):
         self.objective.set_modes(self.embedder)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        # Dropout draws from the global generator, as do loaders: tie it to the batch, so that a resumed run draws the same.
+        # Dropout draws from the global generator, as do loaders: tied to the batch, a resumed run draws the same.
         torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index)
         features = batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
         embeddings = self.embedder.project(features)  # [B, D]

@@ -33,7 +33,7 @@ def read_text_csv(path: Path, columns: Sequence[str], what: str) -> pl.DataFrame
     """
     require_file(path, what)
     try:
-        table = pl.read_csv(path, infer_schema=False, missing_utf8_is_empty_string=True)
+        table = pl.read_csv(path, infer_schema=False).fill_null("")
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise ConfigError(f"{what}: {path} is not a readable CSV: {error}") from error
     return select_columns(table, columns, path, what)

@@ -9,7 +9,7 @@ from PIL import Image
 from data_prep.images import ImageFacts, Rejected, check_image, to_jpeg
 
 
-def gradient(width, height, seed=0):
+def gradient(width, height):
     """A smooth coloured picture: resizing and JPEG change it little."""
     y, x = np.mgrid[0:height, 0:width]
     pixels = np.stack([255 * x / max(1, width - 1), 255 * y / max(1, height - 1), 128 + 0 * x], axis=2)
@@ -136,6 +136,8 @@ def test_cmyk_and_one_bit_pictures_become_rgb():
 
 
 JPEG = encoded(gradient(200, 150), quality=90)
+UPRIGHT = with_orientation(gradient(60, 40), 1)
+PNG = encoded(gradient(90, 90), "PNG")
 GIF = encoded(gradient(20, 20), "GIF", save_all=True, append_images=[gradient(20, 21).resize((20, 20))])
 REJECTS = {
     "empty": (b"", "empty file"),
@@ -144,10 +146,11 @@ REJECTS = {
     "text": (b"no image at all", "not an image"),
     "cut jpeg": (JPEG[: len(JPEG) // 2], "truncated"),
     "cut jpeg header": (JPEG[:20], "damaged"),
-    "cut png": (encoded(gradient(90, 90), "PNG")[:900], "truncated"),
+    "cut png": (PNG[: len(PNG) // 2], "truncated"),
     "animated gif": (GIF, "animated"),
     "animated png": (encoded(gradient(20, 20), "PNG", save_all=True, append_images=[Image.new("RGB", (20, 20))]), "animated"),
     "bomb": (png_claiming(20_000, 20_000), "decompression bomb"),
+    "strip": (encoded(Image.new("1", (65_501, 1)), "PNG"), "too long"),
     "float tiff": (encoded(Image.new("F", (9, 9)), "TIFF"), "unsupported pixels"),
     "deep tiff": (encoded(Image.new("I", (9, 9), 70_000), "TIFF"), "unsupported pixels"),
     "postscript": (encoded(gradient(20, 20), "EPS"), "not an image"),
@@ -174,3 +177,21 @@ def test_facts_are_the_stored_size():
 
 def test_the_same_picture_gives_the_same_bytes():
     assert to_jpeg(JPEG, 64, 90) == to_jpeg(JPEG, 64, 90)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
+def test_no_damage_raises_and_both_passes_agree(format):
+    """What the decode check lets through must not be turned away when the shard is written."""
+    rng = np.random.default_rng(0)
+    options = {} if format in ("GIF", "BMP") else {"exif": Image.open(io.BytesIO(UPRIGHT)).getexif()}
+    good = encoded(gradient(40, 30), format, **options)
+    outcomes = set()
+    for trial in range(60):
+        bad = bytearray(good)
+        for position in rng.integers(0, len(good) if trial % 2 else min(len(good), 100), size=4):
+            bad[position] = rng.integers(256)
+        checked = check_image(bytes(bad))
+        converted = to_jpeg(bytes(bad), 20, 90, apply_exif_orientation=True)
+        assert getattr(checked, "reason", None) == getattr(converted, "reason", None)
+        outcomes.add(type(checked))
+    assert Rejected in outcomes  # the damage was felt

@@ -1,19 +1,36 @@
 """A tiny trained-looking embedder and its exported file, made once for all tests of the package."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
+from export import host_runtime
 from export.torchscript import export_submission
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.model.heads import build_head
 
+_IN_REPOSITORY = Path(__file__).parents[2] / ".venv-host" / "bin" / "python"
+_HOST = Path(os.environ.get("GUIE_HOST_PYTHON") or _IN_REPOSITORY)
+
 
 @pytest.fixture(autouse=True)
-def _no_named_host(monkeypatch):
-    """The developer's own setting must not change what the tests see."""
+def _no_host(monkeypatch, tmp_path):
+    """Whether this machine has the host's PyTorch must not change what the tests see; see `real_host`."""
     monkeypatch.delenv("GUIE_HOST_PYTHON", raising=False)
+    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "no-host")
+
+
+@pytest.fixture
+def real_host(monkeypatch):
+    """The host's own PyTorch, in use for this test; skipped where there is none."""
+    if not _HOST.is_file():
+        pytest.skip("no torch 1.11 here: make host-runtime makes it")
+    monkeypatch.setenv("GUIE_HOST_PYTHON", str(_HOST))
+    return _HOST
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from data_prep.errors import ConfigError
-from export import host_runtime
 from export.archive import rewrite_for_host
 from export.contract import ODD_SIZES_PX, check_contract, check_embeddings, check_operators, probe_images
 
@@ -28,11 +27,6 @@ NAMES = [
     "fresh load",
     "host runtime",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_host(monkeypatch, tmp_path):
-    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "no-host")
 
 
 def failed(path, out_dim=64):

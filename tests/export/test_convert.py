@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from export import host_runtime
 from export.convert import main
 from train.checkpoint import save_checkpoint
 from train.model.backbones import BackboneSpec, build_backbone
@@ -13,9 +12,7 @@ from train.model.heads import build_head
 
 
 @pytest.fixture
-def run_dir(tmp_path, tiny_spec, monkeypatch):
-    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "no-host")
-
+def run_dir(tmp_path, tiny_spec):
     def make(out_dim=64):
         head_spec = {"kind": "linear", "out_dim": out_dim, "dropout": 0.1}
         backbone = build_backbone(BackboneSpec("tiny", "conv16", None, 32))

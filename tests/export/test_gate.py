@@ -8,14 +8,13 @@ import torch
 
 from data_prep.errors import ContractError
 from data_prep.files import sha256_of_file
-from export import gate, host_runtime
+from export import gate
 from export.budget import Budget
 from export.gate import budget_check, export_checked
 
 
 @pytest.fixture(autouse=True)
-def _no_host(monkeypatch, tmp_path):
-    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "no-host")
+def _small_images(monkeypatch):
     # Small stand-ins for the real-size images: the checks themselves are the real ones.
     small = gate.sample_images(seed=1, sizes_px=((64, 48), (20, 50)))
     monkeypatch.setattr(gate, "sample_images", lambda: small)

@@ -10,8 +10,11 @@ from data_prep.errors import ConfigError, ContractError
 from export import host_runtime
 from export.contract import check_contract
 from export.host_runtime import embed_in_host, find_host_python, operators_of_host
-
-REAL_HOST = Path(host_runtime.__file__).parent.parent / ".venv-host" / "bin" / "python"
+from export.torchscript import export_submission
+from train.data.preprocessing import PreprocessSpec
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import Embedder
+from train.model.heads import build_head
 
 
 @pytest.fixture
@@ -30,8 +33,7 @@ def make_python(tmp_path):
     return make
 
 
-def test_none_where_there_is_none(monkeypatch, tmp_path):
-    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "nothing")
+def test_none_where_there_is_none():
     assert find_host_python() is None
 
 
@@ -69,9 +71,26 @@ def test_an_abort_and_a_message_are_told(exported, make_python):
         )
 
 
-@pytest.mark.skipif(not REAL_HOST.is_file(), reason="no .venv-host here: make host-runtime makes it")
-def test_real_host_loads_the_file_and_made_the_operator_list(exported):
-    results = {result.name: result for result in check_contract(exported)}
-    assert results["host runtime"].ok, results["host runtime"].detail
+def test_the_operator_list_was_made_by_the_real_host(real_host):
     golden = (Path(host_runtime.__file__).parent / "operators_torch_1_11.txt").read_text().split()
-    assert operators_of_host(REAL_HOST) == golden
+    assert operators_of_host(real_host) == golden
+
+
+@pytest.mark.parametrize(
+    ("kind", "arch", "head_kind", "resize"),
+    [
+        ("tiny", "conv16", "mlp", "squash"),
+        ("tiny", "conv16", "identity", "shortest_crop"),
+        ("timm", "tf_efficientnet_lite0", "bn_linear", "squash"),
+        ("timm", "vit_tiny_patch16_224", "linear", "squash"),
+        ("open_clip", "ViT-S-32-alt", "linear", "squash"),
+    ],
+)
+def test_the_real_host_gives_the_same_embeddings(real_host, tmp_path, kind, arch, head_kind, resize):
+    backbone = build_backbone(BackboneSpec(kind, arch, None, 64))
+    out_dim = backbone.width if head_kind == "identity" else 64
+    embedder = Embedder(backbone, build_head(head_kind, backbone.width, out_dim)).eval()
+    spec = PreprocessSpec(64, backbone.mean, backbone.std, resize)
+    export_submission(embedder, spec, tmp_path / "saved_model.pt")
+    results = {result.name: result for result in check_contract(tmp_path / "saved_model.pt", out_dim)}
+    assert results["host runtime"].ok, results["host runtime"].detail

@@ -221,7 +221,7 @@ def test_the_chain_must_reach_the_zip(plan, run_dir, model_path):
     "reference", ["guie-pack", "jane/guie", "jane/Guie-Pack", "jane/guie-pack/3", "jane/" + "x" * 51]
 )
 def test_references_kaggle_would_refuse_are_errors(reference):
-    with pytest.raises(ConfigError, match="--kernel: got .* expected owner/name"):
+    with pytest.raises(ConfigError, match=r"--kernel: got .* expected owner/name"):
         Target(reference, "jane/guie-model", "c")
     with pytest.raises(ConfigError, match="--dataset: got"):
         Target("jane/guie-pack", reference, "c")

@@ -26,14 +26,15 @@ def draw_class_folders(folder: Path, n_classes: int, n_images: int, seed: int) -
         (folder / f"c{number:02d}").mkdir(parents=True)
         for image in range(n_images):
             light = rng.uniform(0.3, 1.0, 3)
-            pixels = np.kron(grid, np.ones((8, 8, 1))) * light + rng.uniform(0, 80, 3) + rng.normal(0, 30, (32, 32, 3))
+            clean = np.kron(grid, np.ones((8, 8, 1))) * light + rng.uniform(0, 80, 3)
+            pixels = clean + rng.normal(0, 30, (32, 32, 3))
             picture = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
             picture.save(folder / f"c{number:02d}" / f"{image}.jpg", quality=95)
 
 
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory) -> Path:
-    """Folder with manifest.json: sources `disks` (10 classes x 6) and `tiles` (8 classes x 5), a quarter each for val."""
+    """Folder with manifest.json: sources `disks` (10 classes x 6) and `tiles` (8 classes x 5), a quarter for val."""
     root = tmp_path_factory.mktemp("packed")
     draw_class_folders(root / "raw" / "disks", 10, 6, seed=1)
     draw_class_folders(root / "raw" / "tiles", 8, 5, seed=2)

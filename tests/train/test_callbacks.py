@@ -21,7 +21,8 @@ def test_losses_every_so_often_and_every_validation(tmp_path):
         log.on_train_batch_end(trainer_at(step, train_loss=float(step), val_x=1.0), MODULE, None, None, 0)
     log.on_validation_end(trainer_at(8), MODULE)
     rows = read_metrics(tmp_path)
-    assert [(r["step"], r["images"], r["value"]) for r in rows] == [(1, 32, 1.0), (4, 128, 4.0), (8, 256, 8.0), (8, 256, 0.25)]
+    written = [(r["step"], r["images"], r["value"]) for r in rows]
+    assert written == [(1, 32, 1.0), (4, 128, 4.0), (8, 256, 8.0), (8, 256, 0.25)]
     assert {r["name"] for r in rows} == {"train/loss", "val/mMP@5"} and rows[0]["stage"] == "head"
 
 

@@ -20,7 +20,9 @@ def build_classifier(
     out_dim: int,
     seed: int,
 ) -> CosineClassifier:
-    """Centres for the stage's classes, new or kept. `before` is what the stage before left: centres [C, K, D] and class names.
+    """Centres for the stage's classes, new or kept.
+
+    `before` is what the stage before left: centres [C, K, D] and class names.
 
     Raises:
         ConfigError: `keep` where there are no centres of the same width and number of sub-centres.

@@ -101,7 +101,7 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     set_resolution(embedder.backbone, stage.image_px, stage.patch_stride)
     set_dropout(embedder.head, stage.head_dropout)
     spec = preprocess_of(embedder.backbone, stage.image_px, config.resize)
-    start_state = {name: value.clone() for name, value in embedder.state_dict().items()}
+    start_state = {k: v.clone() for k, v in embedder.state_dict().items()} if stage.start_weight > 0 else {}
     module, loaders = _assemble(config, index, progress, (data, validation, spec), places, seed)
     _fit(config, index, module, loaders, places)
 

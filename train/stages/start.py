@@ -13,8 +13,7 @@ from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
 from train.model.backbones import Backbone, BackboneSpec, build_backbone
 from train.model.embedder import Embedder
-from train.model.heads import build_head, set_linear
-from train.retrieval.projection import fit_pca
+from train.model.heads import build_head, start_as_pca
 
 
 def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | None = None) -> Backbone:
@@ -51,8 +50,7 @@ def start_embedder(
         to_device(backbone, config.accelerator)
         spec = preprocess_of(backbone, stage.image_px, config.resize)
         features = cached_features(backbone, reader, spec, cache_dir)
-        weight, bias = fit_pca(np.asarray(features), config.head.out_dim, whiten=False).linear_layer()
-        set_linear(head, torch.from_numpy(weight), torch.from_numpy(bias))
+        start_as_pca(head, torch.from_numpy(np.array(features)), config.head.init_whitening, config.head.init_length)
     return Embedder(backbone, head), head_spec
 
 

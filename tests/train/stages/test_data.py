@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -31,10 +33,11 @@ def test_plan_is_a_pure_function_of_the_seed(packed, make_config):
 
 def test_rounds_cut_the_plan_without_gap_or_overlap(packed, make_config):
     data = read_training_set(packed, None)
-    plan = plan_stage(data, make_config({"epochs": 5, "rounds": 4, "accumulate_batches": 2, "batch_size": 4}).stages[0], 1)
+    stage = make_config({"epochs": 5, "rounds": 4, "accumulate_batches": 2, "batch_size": 4}).stages[0]
+    plan = plan_stage(data, stage, seed=1)
     rows = [plan.round_rows(number) for number in range(len(plan.round_starts))]
     assert len(rows) == 4 and rows[0][0] == 0 and rows[-1][1] == len(plan.batches)
-    assert all(end == start for (_, end), (start, _) in zip(rows, rows[1:]))
+    assert all(end == start for (_, end), (start, _) in pairwise(rows))
     assert all(start % 2 == 0 for start, _ in rows)  # never between the batches of one optimizer step
     assert StagePlan(np.zeros((4, 1)), (0,)).round_rows(0) == (0, 4)
 

@@ -25,10 +25,13 @@ def test_groups_and_schedule_step_in_images(make_config, parts):
     assert max(group["lr"] for group in optimizer.param_groups) == pytest.approx(0.01)
 
 
-@pytest.mark.parametrize("kind, cls", [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
-def test_kinds(make_config, parts, kind, cls):
+KINDS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds(make_config, parts, kind):
     stage = make_config({"optimizer": {"kind": kind, "lr": 0.1}}).stages[0]
-    assert type(build_optimizer(stage, parts, 8, 8)["optimizer"]) is cls
+    assert type(build_optimizer(stage, parts, 8, 8)["optimizer"]) is KINDS[kind]
 
 
 def test_a_parameter_no_rule_covers_is_an_error(make_config, parts):

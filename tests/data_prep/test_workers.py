@@ -1,0 +1,41 @@
+import os
+
+import pytest
+
+from data_prep.workers import WorkerDied, run_tasks, usable_cpus
+
+# Tasks for other processes are functions of importable modules: those of a test file are not.
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 0])
+def test_results_come_in_the_order_of_the_tasks(n_workers):
+    assert run_tasks(abs, [-3, 2, -1], n_workers, "abs") == [3, 2, 1]
+
+
+def test_a_slow_first_task_is_still_the_first_result():
+    n = 3_000_000
+    assert run_tasks(sum, [range(n), range(2)], 2, "sums") == [n * (n - 1) // 2, 1]
+
+
+def test_no_tasks_no_results():
+    assert run_tasks(abs, [], 4, "nothing") == []
+
+
+@pytest.mark.parametrize("n_workers", [1, 2])
+def test_an_error_of_a_task_comes_through(n_workers):
+    with pytest.raises(ValueError, match="invalid literal"):
+        run_tasks(int, ["1", "x", "3"], n_workers, "int")
+
+
+def test_a_dead_worker_is_an_error_that_says_what_to_do():
+    with pytest.raises(WorkerDied, match="run the same command again"):
+        run_tasks(os._exit, [3, 3], 2, "exit")
+
+
+def test_the_bar_counts_units_not_tasks(capsys):
+    run_tasks(len, ["aaa", "bb"], 1, "letters", size_of=len, unit="letter")
+    assert "5/5" in capsys.readouterr().err
+
+
+def test_at_least_one_cpu():
+    assert usable_cpus() >= 1
