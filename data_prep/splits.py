@@ -138,7 +138,7 @@ def _queries_without_index(catalogue: pl.DataFrame, counts: pl.Expr) -> pl.DataF
     rows = catalogue.filter(IN_EVALUATION, counts).with_columns(
         label=pl.concat_list(pl.concat_list("class_key"), "more_class_keys").list.unique()
     )
-    labelled = rows.explode("label")
+    labelled = rows.explode("label", empty_as_null=True)
     place = ["source", "split", "label"]
     answers = labelled.filter(CAN_ANSWER).group_by(place).agg(n_answers=pl.len())
     asking = (

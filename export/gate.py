@@ -38,8 +38,6 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
     """
     out_path = Path(out_path)
     report_path = out_path.with_name("export.json")
-    # First: a report must never stand beside a model that it does not describe.
-    report_path.unlink(missing_ok=True)
     with writing_atomically(out_path) as unfinished_path:
         try:
             export_submission(checkpoint.embedder, checkpoint.preprocess, unfinished_path)
@@ -53,8 +51,11 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
             _refuse_failed(checks, out_path)
         except ContractError:
             out_path.unlink(missing_ok=True)
+            report_path.unlink(missing_ok=True)
             raise
         report = _report(checkpoint, unfinished_path, checks)
+        # Before the model gets its name: a report never stands beside a model that it does not describe.
+        report_path.unlink(missing_ok=True)
     report |= {
         "model": out_path.name,
         "out_dim": out_dim,

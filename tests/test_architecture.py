@@ -100,12 +100,12 @@ def test_help_answers_without_heavy_libraries_and_unknown_flags_are_errors(run_f
     module = run_file.removesuffix(".py").replace("/", ".")
     code = (
         "import runpy, sys; sys.argv = ['x', '--help']\n"
-        "try: runpy.run_module(%r, run_name='__main__')\n"
+        f"try: runpy.run_module({module!r}, run_name='__main__')\n"
         "except SystemExit as stop: assert stop.code == 0\n"
-        "loaded = [n for n in %r if n in sys.modules]; assert not loaded, loaded"
-    ) % (module, HEAVY)
+        f"loaded = [n for n in {HEAVY!r} if n in sys.modules]; assert not loaded, loaded"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, timeout=60)
     unknown = subprocess.run(
-        [sys.executable, "-m", module, "--no-such-flag"], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", module, "name", "--no-such-flag"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert unknown.returncode == 2 and "--no-such-flag" in unknown.stderr

@@ -71,9 +71,9 @@ def test_the_same_file_scores_a_plain_table(road, tmp_path):
         reader_rows.append([f"{index}.jpg", table.domains[index], table.class_names[index], table.roles[index]])
     with open(tmp_path / "images.csv", "w", newline="") as stream:
         csv.writer(stream).writerows([["path", "domain", "class_key", "role"], *reader_rows])
-    model = road / "runs" / "quickstart" / "saved_model.pt"
-    run("submission.validate", model, "--table", tmp_path / "images.csv", "--out", tmp_path / "v.json", "--no-baselines")
-    score = json.loads((tmp_path / "v.json").read_text())
+    model, out_path = road / "runs" / "quickstart" / "saved_model.pt", tmp_path / "v.json"
+    run("submission.validate", model, "--table", tmp_path / "images.csv", "--out", out_path, "--no-baselines")
+    score = json.loads(out_path.read_text())
     rows = [json.loads(line) for line in (road / "runs/quickstart/metrics.jsonl").read_text().splitlines()]
     trained = [row["value"] for row in rows if row["name"] == "val/mMP@5"][-1]
     # The hosted scorer on the exported file and the validation inside training are the same computation.

@@ -65,3 +65,42 @@ def list_files(folder: Path) -> list[str]:
     """
     found = (path.relative_to(folder).parts for path in folder.rglob("*") if path.is_file())
     return sorted("/".join(parts) for parts in found if not any(part.startswith(".") for part in parts))
+
+
+def find_file(folder: Path, name: str, inside: Sequence[str], what: str, fetch: str = "") -> Path:
+    """The first `<folder>/<one of inside>/<name>` that exists; copies of a data set differ in where lists lie.
+
+    Raises:
+        ConfigError: it is in none of the places; the message names them all and how to get it.
+    """
+    places = [folder / place / name for place in inside]
+    for path in places:
+        if path.is_file():
+            return path
+    looked = ", ".join(map(str, places))
+    raise ConfigError(f"{what}: no {name}, looked for {looked}" + (f"; to get it: {fetch}" if fetch else ""))
+
+
+def read_spaced_table(path: Path, columns: Sequence[str], what: str, lines_before_header: int = 0) -> pl.DataFrame:
+    """Named columns of a text table whose cells are parted by any run of white space, every value as text.
+
+    Raises:
+        ConfigError: no such file, not UTF-8, a missing column, or a row with more or fewer cells than the header.
+    """
+    require_file(path, what)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what}: {path} is not a text file: {error}") from error
+    numbered = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    if len(numbered) <= lines_before_header:
+        raise ConfigError(f"{what}: {path} has no header line; expected {' '.join(columns)}")
+    header, *rows = numbered[lines_before_header:]
+    for number, cells in rows:
+        if len(cells) != len(header[1]):
+            raise ConfigError(
+                f"{what}: {path} line {number}: got {len(cells)} cells, expected {len(header[1])} "
+                f"({' '.join(header[1])})"
+            )
+    table = pl.DataFrame([cells for _, cells in rows], schema=dict.fromkeys(header[1], pl.String), orient="row")
+    return select_columns(table, columns, path, what)

@@ -132,11 +132,10 @@ def test_a_query_whose_index_images_were_rejected_is_a_counted_reject():
     assert table["reject_reason"].to_list() == ["no index image left", "truncated", None, None]
 
 
-def test_an_image_alone_in_its_class_becomes_a_distractor():
-    table = catalogue([("a", "test", "both"), ("b", "test", "both"), ("b", "test", "both"), ("c", "test", "both"), ("c", "test", "query")])
-    settled = settle_queries(table)
-    assert settled["role"].to_list() == ["index", "both", "both", "both", "query"]
-    assert settled.columns == table.columns
+def test_an_image_with_no_other_to_find_becomes_a_distractor():
+    rows = [("a", "test", "both"), *two_each(["b"], "test", "both"), ("c", "test", "both"), ("c", "test", "query")]
+    settled = settle_queries(catalogue(rows))
+    assert settled["role"].to_list() == ["index", "both", "both", "index", "query"]  # c's query still finds it
 
 
 def test_an_image_is_not_its_own_answer_under_several_labels():

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from data_prep.errors import ContractError
+from data_prep.errors import ConfigError, ContractError
 from data_prep.files import sha256_of_file
 from export import gate
 from export.budget import Budget
@@ -79,3 +79,12 @@ def test_a_model_that_does_not_compile_leaves_nothing(checkpoint, tmp_path):
     with pytest.raises(ContractError, match="does not compile"):
         export_checked(checkpoint, tmp_path / "saved_model.pt")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_setting_of_the_user_leaves_an_earlier_export_alone(checkpoint, tmp_path, monkeypatch):
+    export_checked(checkpoint, tmp_path / "saved_model.pt")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setenv("GUIE_HOST_PYTHON", "/no/such/python")
+    with pytest.raises(ConfigError, match="GUIE_HOST_PYTHON=/no/such/python"):
+        export_checked(checkpoint, tmp_path / "saved_model.pt")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

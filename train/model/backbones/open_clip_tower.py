@@ -25,6 +25,8 @@ def build(spec: BackboneSpec) -> Backbone:
         raise unknown_name("open_clip model", spec.arch, open_clip.list_models(), "backbone")
     if "timm_model_name" in config["vision_cfg"]:
         raise ConfigError(f"backbone {spec.arch!r}: its image tower is timm's; use kind: timm")
+    if not isinstance(config["vision_cfg"].get("layers"), int) or "attentional_pool" in config["vision_cfg"]:
+        raise ConfigError(f"backbone {spec.arch!r}: only plain vision transformers of open_clip, no ResNet, no CoCa")
     state = _image_tower_state(spec)
     # Only the image half is built: the text half would cost memory and time and is never used.
     tower = _build_vision_tower(config["embed_dim"], config["vision_cfg"], config.get("quick_gelu", False))

@@ -32,7 +32,9 @@ def build(spec: BackboneSpec) -> Backbone:
     tower = timm.create_model(tag, pretrained=source == "hub", num_classes=0, **options)
     _load_weights(tower, spec, source, name)
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if name == _LITE0 else _own_statistics(tower)
-    return Backbone(spec, tower, tower.num_features, statistics, _layer_groups(tower))
+    # Some towers widen once more between pooling and classifier (mobilenetv3): that is what they give out.
+    width = getattr(tower, "head_hidden_size", tower.num_features)
+    return Backbone(spec, tower, width, statistics, _layer_groups(tower))
 
 
 def set_position_grid(tower: nn.Module, image_px: int) -> None:

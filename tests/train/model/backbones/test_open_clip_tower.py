@@ -45,6 +45,8 @@ def test_a_file_of_the_whole_model_gives_its_image_half(tmp_path):
     (BackboneSpec("open_clip", "ViT-B-32", "hub:nonesuch", 64), "no weights tag 'nonesuch'; known: .*openai"),
     (BackboneSpec("open_clip", "ViT-SO400M-14-SigLIP", None, 64), "kind: timm"),
     (BackboneSpec("open_clip", "ViT-B-32", None, 16), "below the patch size 32"),
+    (BackboneSpec("open_clip", "RN50", None, 64), "only plain vision transformers"),
+    (BackboneSpec("open_clip", "coca_ViT-B-32", None, 64), "only plain vision transformers"),
 ])
 def test_errors_teach(spec, part):
     with pytest.raises(ConfigError, match=part):

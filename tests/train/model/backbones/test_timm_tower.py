@@ -16,6 +16,13 @@ def test_packaged_weights_map_one_to_one_and_change_the_output():
     assert backbone.mean == (0.5, 0.5, 0.5) and backbone.width == 1280
 
 
+@pytest.mark.parametrize("arch", ["mobilenetv3_small_050", "resnet10t"])
+def test_width_is_what_comes_out(arch):
+    backbone = build_backbone(BackboneSpec("timm", arch, None, 64)).eval()
+    with torch.no_grad():
+        assert backbone(torch.zeros(1, 3, 64, 64)).shape == (1, backbone.width)
+
+
 def test_names_of_the_package():
     assert doctest.testmod(timm_tower).attempted >= 2
     assert doctest.testmod(timm_tower).failed == 0
