@@ -48,7 +48,7 @@ class ImageFacts:
 
 
 def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
-    """Pillow warns of broken EXIF blocks and large pictures; the first do no harm, the second are rejects here."""
+    """Pillow warns of broken EXIF blocks, which do no harm, and of large pictures, which are rejects here."""
 
     @wraps(function)
     def quiet(*args: object, **options: object) -> ResultT:
@@ -136,7 +136,9 @@ def _open(content: bytes) -> Image.Image | Rejected:
     if image.width * image.height > MAX_PIXELS:
         return Rejected("decompression bomb", f"{image.width} x {image.height} pixels, at most {MAX_PIXELS}")
     if max(image.size) > MAX_SIDE_PX:
-        return Rejected("too long", f"{image.width} x {image.height} pixels, a JPEG has {MAX_SIDE_PX} at most")
+        return Rejected(
+            "too long", f"{image.width} x {image.height} pixels, a JPEG has {MAX_SIDE_PX} at most"
+        )
     return image
 
 
@@ -181,7 +183,9 @@ def _orientation(loaded: Image.Image) -> int:
     """The EXIF tag, 1 to 8; 1 (upright) where there is none or the block cannot be read."""
     try:
         value = loaded.getexif().get(ORIENTATION_TAG, 1)
-    except Exception:  # the parser raises all kinds on a broken block; the pixels are good, so the picture stays
+    except (
+        Exception
+    ):  # the parser raises all kinds on a broken block; the pixels are good, so the picture stays
         return 1
     return value if value in range(1, 9) else 1
 

@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from data_prep.config_files import find_named, read_config
-from data_prep.errors import unknown_name
 from data_prep.sources import SOURCES
 from data_prep.sources.generic import generic_source, option_problems
 from data_prep.sources.source import Source
@@ -56,7 +55,8 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
     def _fits_together(self) -> "SourceConfig":
         problems = []
         if self.reader is None and self.source not in SOURCES:
-            problems.append(f"{unknown_name('source', self.source, SOURCES, 'sources')}; or give it a reader")
+            known = ", ".join(sorted(SOURCES))
+            problems.append(f"no such source; known: {known}; data of your own needs a reader")
         if self.reader is None and self.options:
             problems.append("options are for a reader, and there is no reader")
         if self.reader is not None:
@@ -93,11 +93,13 @@ class MixtureConfig(BaseModel, extra="forbid", frozen=True):
     jpeg_quality: int = Field(default=92, ge=1, le=95)
     exif_orientation: Literal["ignore", "apply"] = "ignore"
     samples_per_shard: int = Field(default=1000, ge=1)
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    sources: tuple[SourceConfig, ...]
 
     @field_validator("sources")
     @classmethod
-    def _named_once(cls, value: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+    def _some_each_once(cls, value: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        if not value:
+            raise ValueError("expected at least one source")
         names = [config.source for config in value]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -78,7 +78,7 @@ def settle_queries(catalogue: pl.DataFrame) -> pl.DataFrame:
         ConfigError: a query whose class has no index image in the data set's own lists.
     """
     catalogue = catalogue.with_row_index("row")
-    before = _queries_without_index(catalogue, pl.lit(True)).filter(pl.col("role") == "query")
+    before = _queries_without_index(catalogue, pl.lit(True)).filter(ACCEPTED, pl.col("role") == "query")
     if not before.is_empty():
         first = before.sort("source", "path").row(0, named=True)
         raise ConfigError(

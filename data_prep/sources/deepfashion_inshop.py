@@ -25,7 +25,8 @@ def read_rows(folder: Path) -> pl.DataFrame:
     """Rows (ROW_SCHEMA): query and gallery are the test split's queries and its index.
 
     Raises:
-        ConfigError: no list or no img folder, a number in line 1 that is not the number of rows, an unknown status.
+        ConfigError: no list or no img folder, a number in line 1 that is not the number of rows, an unknown
+            status.
     """
     path = require_file(folder / "Eval" / "list_eval_partition.txt", TITLE, FETCH)
     require_folder(folder / "img", TITLE, FETCH)
@@ -46,7 +47,9 @@ def _check_count(path: Path, n_rows: int) -> None:
     with path.open(encoding="utf-8-sig") as file:
         first = file.readline().strip()
     if first != str(n_rows):
-        raise ConfigError(f"{TITLE}: {path}: line 1 says {first!r} rows, found {n_rows}; fetch the list again")
+        raise ConfigError(
+            f"{TITLE}: {path}: line 1 says {first!r} rows, found {n_rows}; fetch the list again"
+        )
 
 
 DEEPFASHION_INSHOP = Source(

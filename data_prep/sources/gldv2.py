@@ -35,8 +35,8 @@ def read_rows(folder: Path) -> pl.DataFrame:
     """Rows (ROW_SCHEMA): train, and, where its lists are there, index and queries of split 'test'.
 
     An index image without a landmark is a class of its own, 'distractor-<id>', that nobody asks for. Queries
-    that cannot be scored are rejects, 'unscored-<id>'. Their role is 'index' only because every test row needs
-    one and a query without an answer is an error of the data.
+    that cannot be scored are rejects, 'unscored-<id>'. Their role is 'index' only because every test row
+    needs one and a query without an answer is an error of the data.
 
     Raises:
         ConfigError: no train list, some but not all of the evaluation lists, a missing folder or column, or
@@ -69,8 +69,9 @@ def _has_evaluation(folder: Path) -> bool:
 
 def _train_rows(folder: Path) -> pl.DataFrame:
     table = _read(folder, "train_clean.csv", ("landmark_id", "images"))
-    images = table.with_columns(id=pl.col("images").str.extract_all(r"\S+")).explode("id").drop_nulls("id")
-    return _rows(folder, "train", images.with_columns(class_key="train-" + pl.col("landmark_id")), "train", "")
+    images = table.select("landmark_id", id=pl.col("images").str.extract_all(r"\S+"))
+    keyed = images.explode("id", empty_as_null=False).with_columns(class_key="train-" + pl.col("landmark_id"))
+    return _rows(folder, "train", keyed, "train", "")
 
 
 def _index_rows(folder: Path, landmarks: pl.DataFrame) -> pl.DataFrame:
@@ -101,7 +102,7 @@ def _query_rows(folder: Path, landmarks: pl.DataFrame) -> pl.DataFrame:
         reject_detail=pl.when(~scored).then("reject_detail"),
         role=pl.when(scored).then(pl.lit("query")).otherwise(pl.lit("index")),
     )
-    return _rows(folder, "test", queries, "test", pl.col("role"))
+    return _rows(folder, "test", queries, "test", None)
 
 
 def _labels(solution: pl.DataFrame, landmarks: pl.DataFrame) -> pl.DataFrame:
@@ -109,17 +110,20 @@ def _labels(solution: pl.DataFrame, landmarks: pl.DataFrame) -> pl.DataFrame:
 
     'None' and an empty cell, both of which stand for no image, are no index image's id and so match nothing.
     """
-    images = solution.select("id", image=pl.col("images").str.extract_all(r"\S+")).explode("image")
+    images = solution.select("id", image=pl.col("images").str.extract_all(r"\S+"))
+    images = images.explode("image", empty_as_null=False)
     found = images.join(landmarks, left_on="image", right_on="id", how="inner", maintain_order="left")
     return found.group_by("id", maintain_order=True).agg(labels=pl.col("label").unique(maintain_order=True))
 
 
-def _rows(folder: Path, image_dir: str, table: pl.DataFrame, split: str, role: pl.Expr | str) -> pl.DataFrame:
-    """ROW_SCHEMA from a table with id and class_key, and more of its columns where there are any."""
+def _rows(folder: Path, image_dir: str, table: pl.DataFrame, split: str, role: str | None) -> pl.DataFrame:
+    """ROW_SCHEMA from a table with id and class_key; `role` None where the table has a column of it."""
     there = _list_folder(require_folder(folder / image_dir, TITLE, FETCH))
     digits = [pl.col("id").str.slice(n, 1) for n in range(3)]
     path = pl.concat_str(pl.lit(image_dir), *digits, pl.col("id") + ".jpg", separator="/")
-    rows = table.with_columns(path=path, split=pl.lit(split), role=pl.lit(role) if isinstance(role, str) else role)
+    rows = table.with_columns(path=path, split=pl.lit(split))
+    if role is not None:
+        rows = rows.with_columns(role=pl.lit(role))
     rows = rows.with_columns(
         (pl.col(name) if name in rows.columns else pl.lit(None)).cast(dtype).alias(name)
         for name, dtype in ROW_SCHEMA.items()

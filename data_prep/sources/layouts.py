@@ -68,7 +68,7 @@ def list_files(folder: Path) -> list[str]:
 
 
 def find_file(folder: Path, name: str, inside: Sequence[str], what: str, fetch: str = "") -> Path:
-    """The first `<folder>/<one of inside>/<name>` that exists; copies of a data set differ in where lists lie.
+    """The first `<folder>/<one of inside>/<name>` that exists; copies of a data set differ in the place.
 
     Raises:
         ConfigError: it is in none of the places; the message names them all and how to get it.
@@ -81,11 +81,14 @@ def find_file(folder: Path, name: str, inside: Sequence[str], what: str, fetch: 
     raise ConfigError(f"{what}: no {name}, looked for {looked}" + (f"; to get it: {fetch}" if fetch else ""))
 
 
-def read_spaced_table(path: Path, columns: Sequence[str], what: str, lines_before_header: int = 0) -> pl.DataFrame:
+def read_spaced_table(
+    path: Path, columns: Sequence[str], what: str, lines_before_header: int = 0
+) -> pl.DataFrame:
     """Named columns of a text table whose cells are parted by any run of white space, every value as text.
 
     Raises:
-        ConfigError: no such file, not UTF-8, a missing column, or a row with more or fewer cells than the header.
+        ConfigError: no such file, not UTF-8, a missing column, or a row with more or fewer cells than the
+            header.
     """
     require_file(path, what)
     try:
@@ -102,5 +105,7 @@ def read_spaced_table(path: Path, columns: Sequence[str], what: str, lines_befor
                 f"{what}: {path} line {number}: got {len(cells)} cells, expected {len(header[1])} "
                 f"({' '.join(header[1])})"
             )
-    table = pl.DataFrame([cells for _, cells in rows], schema=dict.fromkeys(header[1], pl.String), orient="row")
+    table = pl.DataFrame(
+        [cells for _, cells in rows], schema=dict.fromkeys(header[1], pl.String), orient="row"
+    )
     return select_columns(table, columns, path, what)

@@ -1,8 +1,8 @@
 """Stanford Cars (CARS196): photographs of 196 car models, in either of the two layouts it is passed on in.
 
-(a) as published: `cars_train/NNNNN.jpg` and `cars_test/NNNNN.jpg`, both numbered from 00001, with
+(a) published: `cars_train/NNNNN.jpg` and `cars_test/NNNNN.jpg`, both numbered from 00001, with
     `cars_train_annos.mat` and `cars_test_annos_withlabels.mat` in `devkit/` or beside the folders;
-(b) merged: `car_ims/NNNNNN.jpg` with `cars_annos.mat`. Used when both are there: the UnED lists name its files.
+(b) merged: `car_ims/NNNNNN.jpg` with `cars_annos.mat`. Used when both are there: UnED names its files.
 
 The published train and test folders share all classes: that split is for classification. For retrieval the
 field divides by class number, 1 to 98 for training and 99 to 196 for testing, over both folders (Oh Song et
@@ -67,7 +67,7 @@ def _read_annotations(path: Path, name_field: str) -> tuple[list[str], list[int]
 
     try:
         annotations = loadmat(path, squeeze_me=True)["annotations"]
-    except (ValueError, KeyError, NotImplementedError, OSError, TypeError) as error:
+    except Exception as error:  # whatever scipy meets in bytes that are none of its formats
         raise ConfigError(f"{TITLE}: {path} is not a .mat file with 'annotations': {error!r}") from error
     rows = np.atleast_1d(annotations)  # squeezed to no dimension where there is one annotation
     missing = [field for field in (name_field, "class") if field not in (rows.dtype.names or ())]

@@ -1,8 +1,8 @@
-"""Stanford Online Products: photographs of 22,634 things sold on eBay, of twelve kinds (chair, lamp, mug, ...).
+"""Stanford Online Products: photographs of 22,634 things sold on eBay, of twelve kinds (chair, lamp, ...).
 
-Layout: `Ebay_train.txt` and `Ebay_test.txt`, parted by spaces, header `image_id class_id super_class_id path`;
-pictures in `<kind>_final/<item>_<n>.JPG` (upper case). The class is `class_id`; the item number in the file
-name would do only inside one kind. The two lists share no class.
+Layout: `Ebay_train.txt` and `Ebay_test.txt`, parted by spaces, header `image_id class_id super_class_id
+path`; pictures in `<kind>_final/<item>_<n>.JPG` (upper case). The class is `class_id`; the item number in the
+file name would do only inside one kind. The two lists share no class.
 """
 
 from pathlib import Path

@@ -15,7 +15,9 @@ from data_prep.sources.source import source_rows
 
 def catalogue(paths=("a.jpg", "b.jpg"), class_keys=("007", "8"), raw_dir="cars", **columns):
     rows = source_rows(list(class_keys), list(paths), splits="train")
-    return make_catalogue(rows, "cars", "cars", raw_dir).with_columns(**{k: pl.Series(v) for k, v in columns.items()})
+    return make_catalogue(rows, "cars", "cars", raw_dir).with_columns(
+        **{k: pl.Series(v) for k, v in columns.items()}
+    )
 
 
 def test_paths_become_relative_to_the_raw_root():

@@ -56,7 +56,9 @@ def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, mo
     table = catalogue("a.jpg", "b.jpg", "c.jpg")
     opened = []
     check_file = decode_check._check_file
-    monkeypatch.setattr(decode_check, "_check_file", lambda path: opened.append(path.name) or check_file(path))
+    monkeypatch.setattr(
+        decode_check, "_check_file", lambda path: opened.append(path.name) or check_file(path)
+    )
     monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)
     first = check_images(table, raw_root, tmp_path / "cache")
     assert sorted(opened) == ["a.jpg", "b.jpg", "c.jpg"]
@@ -93,7 +95,9 @@ def test_another_raw_root_has_its_own_results(raw_root, tmp_path):
     other.mkdir()
     (other / "a.jpg").write_bytes((raw_root / "empty.jpg").read_bytes())
     check_images(catalogue("a.jpg"), raw_root, tmp_path / "cache")
-    assert check_images(catalogue("a.jpg"), other, tmp_path / "cache")["reject_reason"].to_list() == ["empty file"]
+    assert check_images(catalogue("a.jpg"), other, tmp_path / "cache")["reject_reason"].to_list() == [
+        "empty file"
+    ]
 
 
 def test_a_path_listed_by_two_sources_serves_both(raw_root, tmp_path):

@@ -17,7 +17,9 @@ def reasons(table):
 
 
 def test_one_copy_stays_inside_a_class():
-    table = reject_duplicates(catalogue([(p, "1", h, "", "") for p, h in (("c", "x"), ("a", "x"), ("b", "y"))]))
+    table = reject_duplicates(
+        catalogue([(p, "1", h, "", "") for p, h in (("c", "x"), ("a", "x"), ("b", "y"))])
+    )
     assert reasons(table) == {"c": "duplicate in class", "a": None, "b": None}
     assert table["reject_detail"].to_list() == ["same bytes as a", None, None]
 
@@ -28,7 +30,9 @@ def test_the_index_image_stays_before_the_smaller_path():
 
 
 def test_a_picture_in_two_classes_goes_altogether():
-    table = reject_duplicates(catalogue([("a", "1", "x", "", ""), ("b", "2", "x", "", ""), ("c", "2", "y", "", "")]))
+    table = reject_duplicates(
+        catalogue([("a", "1", "x", "", ""), ("b", "2", "x", "", ""), ("c", "2", "y", "", "")])
+    )
     assert reasons(table) == {"a": "duplicate across classes", "b": "duplicate across classes", "c": None}
     assert table["reject_detail"][0] == "same bytes in classes 1, 2"
 
@@ -50,7 +54,9 @@ def test_copies_in_different_splits_are_left_to_the_leak_guard():
 
 
 def test_the_train_side_of_a_leak_goes_then_the_val_side():
-    table = catalogue([("a", "1", "x", "train", ""), ("b", "2", "x", "val", "both"), ("c", "3", "y", "train", "")])
+    table = catalogue(
+        [("a", "1", "x", "train", ""), ("b", "2", "x", "val", "both"), ("c", "3", "y", "train", "")]
+    )
     other = catalogue([("d", "1", "x", "test", "both"), ("e", "4", "z", "val", "both")], "other")
     table = reject_leaks(pl.concat([table, other]))
     leak = "same picture in an evaluation split"

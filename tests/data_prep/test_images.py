@@ -41,11 +41,16 @@ def png_claiming(width, height):
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 64))
+        + chunk(b"IEND", b"")
     )
 
 
-@pytest.mark.parametrize(("size", "expected"), [((640, 480), (133, 100)), ((300, 900), (100, 300)), ((60, 40), (60, 40))])
+@pytest.mark.parametrize(
+    ("size", "expected"), [((640, 480), (133, 100)), ((300, 900), (100, 300)), ((60, 40), (60, 40))]
+)
 def test_the_shorter_side_is_image_px_and_nothing_is_enlarged(size, expected):
     for format in ("JPEG", "PNG", "WEBP", "BMP"):
         assert decoded(to_jpeg(encoded(gradient(*size), format), 100, 90)).size == expected
@@ -64,7 +69,9 @@ def test_a_small_baseline_rgb_jpeg_keeps_its_bytes():
         encoded(gradient(100, 180).convert("L")),
         encoded(gradient(100, 180).convert("CMYK")),
         encoded(gradient(100, 180), "PNG"),
-        encoded(gradient(100, 180), exif=b"Exif\0\0" + Image.Exif().tobytes()[6:], quality=90, progressive=True),
+        encoded(
+            gradient(100, 180), exif=b"Exif\0\0" + Image.Exif().tobytes()[6:], quality=90, progressive=True
+        ),
     ],
 )
 def test_everything_else_becomes_a_baseline_rgb_jpeg(content):
@@ -79,7 +86,9 @@ def test_scaled_decoding_is_close_to_a_full_decode():
     noisy = np.asarray(gradient(1600, 1200), dtype=float) + rng.normal(0, 20, (1200, 1600, 3))
     content = encoded(Image.fromarray(noisy.clip(0, 255).astype(np.uint8)), quality=95)
     scaled = np.asarray(decoded(to_jpeg(content, 150, 95)), dtype=float)
-    whole = np.asarray(Image.open(io.BytesIO(content)).resize((200, 150), Image.Resampling.BICUBIC), dtype=float)
+    whole = np.asarray(
+        Image.open(io.BytesIO(content)).resize((200, 150), Image.Resampling.BICUBIC), dtype=float
+    )
     assert scaled.shape == whole.shape
     assert np.abs(scaled - whole).mean() < 2
 
@@ -148,7 +157,10 @@ REJECTS = {
     "cut jpeg header": (JPEG[:20], "damaged"),
     "cut png": (PNG[: len(PNG) // 2], "truncated"),
     "animated gif": (GIF, "animated"),
-    "animated png": (encoded(gradient(20, 20), "PNG", save_all=True, append_images=[Image.new("RGB", (20, 20))]), "animated"),
+    "animated png": (
+        encoded(gradient(20, 20), "PNG", save_all=True, append_images=[Image.new("RGB", (20, 20))]),
+        "animated",
+    ),
     "bomb": (png_claiming(20_000, 20_000), "decompression bomb"),
     "strip": (encoded(Image.new("1", (65_501, 1)), "PNG"), "too long"),
     "float tiff": (encoded(Image.new("F", (9, 9)), "TIFF"), "unsupported pixels"),

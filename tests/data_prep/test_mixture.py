@@ -11,7 +11,9 @@ FOLDERS = {"source": "mine", "reader": "class_folders", "domain": "toys"}
 
 def write(tmp_path, *sources, **keys):
     path = tmp_path / "m.yaml"
-    path.write_text(yaml.safe_dump({"name": "m", "seed": 0, "image_px": 64, "sources": list(sources), **keys}))
+    path.write_text(
+        yaml.safe_dump({"name": "m", "seed": 0, "image_px": 64, "sources": list(sources), **keys})
+    )
     return str(path)
 
 
@@ -36,7 +38,7 @@ def test_defaults_and_overrides(tmp_path):
         ({"cap_per_class": 2, "min_per_class": 3}, "cap_per_class 2 is below min_per_class 3"),
         ({"raw_dir": "../elsewhere"}, "below the raw root"),
         ({"raw_dir": "/data"}, "below the raw root"),
-        ({"reader": None}, "no source 'mine'; known:"),
+        ({"reader": None}, "source 'mine': no such source; known:"),
         ({"source": "cars_of_mine", "reader": None, "options": {"file": "x"}}, "there is no reader"),
     ],
 )
@@ -58,6 +60,11 @@ def test_a_source_can_be_listed_once(tmp_path):
         load_mixture(write(tmp_path, FOLDERS, FOLDERS))
 
 
+def test_a_mixture_needs_a_source(tmp_path):
+    with pytest.raises(ConfigError, match="expected at least one source"):
+        load_mixture(write(tmp_path))
+
+
 def test_an_unknown_mixture_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"no mixture 'quick'; known: .*pocket, quickstart"):
         load_mixture("quick")
@@ -65,7 +72,7 @@ def test_an_unknown_mixture_names_the_known_ones():
 
 def test_an_unknown_source_names_the_known_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(mixture, "SOURCES", {"met": None, "gldv2": None})
-    with pytest.raises(ConfigError, match="no source 'sop'; known: gldv2, met; or give it a reader"):
+    with pytest.raises(ConfigError, match="'sop': no such source; known: gldv2, met; data of your own"):
         load_mixture(write(tmp_path, {"source": "sop"}))
 
 

@@ -7,7 +7,9 @@ from data_prep.scan import scan_sources
 
 
 def config(*sources):
-    generic = [{"reader": "class_folders", "domain": "toys", "split": "by_class", **source} for source in sources]
+    generic = [
+        {"reader": "class_folders", "domain": "toys", "split": "by_class", **source} for source in sources
+    ]
     tree = {"name": "m", "seed": 0, "image_px": 64, "sources": generic}
     return build_config(MixtureConfig, tree, "test")
 

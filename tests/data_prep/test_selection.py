@@ -22,7 +22,10 @@ def test_small_train_classes_go_and_evaluation_classes_stay():
     table = pl.concat([catalogue({"a": 3, "b": 2}), catalogue({"c": 1}, split="test")])
     table = reject_small_classes(table, {"s": 3})
     assert {path.split("/")[1] for path in kept(table)} == {"a", "c"}
-    assert table.filter(pl.col("class_key") == "b")["reject_detail"].to_list() == ["2 usable image(s), minimum 3"] * 2
+    assert (
+        table.filter(pl.col("class_key") == "b")["reject_detail"].to_list()
+        == ["2 usable image(s), minimum 3"] * 2
+    )
 
 
 def test_the_minimum_counts_usable_images_only():

@@ -54,7 +54,9 @@ def test_the_order_of_rows_and_other_sources_do_not_matter():
 
 def test_another_seed_deals_otherwise():
     rule = {"s": SplitRule("by_class", 0.0, 0.3)}
-    dealt = {frozenset(classes_of(assign_splits(catalogue(two_each(NAMES)), rule, s), "test")) for s in range(5)}
+    dealt = {
+        frozenset(classes_of(assign_splits(catalogue(two_each(NAMES)), rule, s), "test")) for s in range(5)
+    }
     assert len(dealt) > 1
 
 
@@ -66,7 +68,12 @@ def test_by_class_keeps_the_roles_of_the_data_set_outside_train():
 
 
 def test_classes_that_cannot_be_scored_stay_in_train():
-    rows = [*two_each(["pair"]), ("single", "", ""), *two_each(["asks"], role="query"), *two_each(["answers"], role="index")]
+    rows = [
+        *two_each(["pair"]),
+        ("single", "", ""),
+        *two_each(["asks"], role="query"),
+        *two_each(["answers"], role="index"),
+    ]
     table = assign_splits(catalogue(rows), {"s": SplitRule("by_class", 0.0, 1.0)}, 0)
     assert classes_of(table, "test") == {"pair"}
     assert classes_of(table, "train") == {"single", "asks", "answers"}
@@ -101,7 +108,9 @@ def test_official_without_an_official_split_or_role_is_an_error():
 
 def test_a_class_in_two_splits_is_an_error():
     table = catalogue([("a", "train", ""), ("b", "train", ""), ("b", "test", "both")])
-    with pytest.raises(ConfigError, match=r"s: 1 class\(es\) lie in more than one split, first 'b' in test, train"):
+    with pytest.raises(
+        ConfigError, match=r"s: 1 class\(es\) lie in more than one split, first 'b' in test, train"
+    ):
         assign_splits(table, {"s": OFFICIAL}, 0)
 
 
@@ -111,8 +120,16 @@ def test_the_same_key_in_two_sources_is_two_classes():
 
 def test_a_query_that_never_had_an_index_image_is_an_error():
     table = catalogue([("a", "test", "query"), ("b", "test", "index")])
-    with pytest.raises(ConfigError, match=r"1 query image\(s\) without an index image .* in test, first 's/000.jpg' of class 'a'"):
+    with pytest.raises(
+        ConfigError,
+        match=r"1 query image\(s\) without an index image .* in test, first 's/000.jpg' of class 'a'",
+    ):
         settle_queries(table)
+
+
+def test_a_query_that_is_rejected_anyway_may_be_without_an_index_image():
+    table = reject(catalogue([("a", "test", "query")]), pl.lit(True), "query not scored")
+    assert settle_queries(table)["reject_reason"].to_list() == ["query not scored"]
 
 
 def test_an_index_image_of_another_split_does_not_count():
@@ -122,20 +139,40 @@ def test_an_index_image_of_another_split_does_not_count():
 
 
 def test_any_accepted_label_makes_a_match():
-    table = catalogue([("a", "test", "query", ["b"]), ("b", "test", "index"), ("c", "test", "query"), ("d", "test", "index", ["c"])])
+    table = catalogue(
+        [
+            ("a", "test", "query", ["b"]),
+            ("b", "test", "index"),
+            ("c", "test", "query"),
+            ("d", "test", "index", ["c"]),
+        ]
+    )
     assert settle_queries(table)["reject_reason"].null_count() == 4
 
 
 def test_a_query_whose_index_images_were_rejected_is_a_counted_reject():
-    table = catalogue([("a", "test", "query"), ("a", "test", "index"), ("b", "test", "query"), ("b", "test", "index")])
+    table = catalogue(
+        [("a", "test", "query"), ("a", "test", "index"), ("b", "test", "query"), ("b", "test", "index")]
+    )
     table = settle_queries(reject(table, pl.col("path") == "s/001.jpg", "truncated"))
     assert table["reject_reason"].to_list() == ["no index image left", "truncated", None, None]
 
 
 def test_an_image_with_no_other_to_find_becomes_a_distractor():
-    rows = [("a", "test", "both"), *two_each(["b"], "test", "both"), ("c", "test", "both"), ("c", "test", "query")]
+    rows = [
+        ("a", "test", "both"),
+        *two_each(["b"], "test", "both"),
+        ("c", "test", "both"),
+        ("c", "test", "query"),
+    ]
     settled = settle_queries(catalogue(rows))
-    assert settled["role"].to_list() == ["index", "both", "both", "index", "query"]  # c's query still finds it
+    assert settled["role"].to_list() == [
+        "index",
+        "both",
+        "both",
+        "index",
+        "query",
+    ]  # c's query still finds it
 
 
 def test_an_image_is_not_its_own_answer_under_several_labels():

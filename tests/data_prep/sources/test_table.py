@@ -54,7 +54,9 @@ def test_numbers_in_parquet_become_text(tmp_path):
 
 @pytest.mark.parametrize("file", ["m.csv", "m.parquet"])
 def test_a_missing_column_is_one_error_with_the_columns_there(folder, file):
-    with pytest.raises(ConfigError, match=r"no column 'path', 'class_key'; columns there: domain, class, image"):
+    with pytest.raises(
+        ConfigError, match=r"no column 'path', 'class_key'; columns there: domain, class, image"
+    ):
         read_rows(folder, TableOptions(file=file))
 
 

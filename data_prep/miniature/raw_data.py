@@ -1,0 +1,102 @@
+"""What a miniature data set consists of before it is drawn: its photos, its annotation files, its defects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+# Defects of each data set, whatever its size: {source: {kind: number of files}}. 'truncated' and 'empty' files cannot be
+# decoded, 'missing' ones are listed and not there; all three are rejects. 'grey', 'cmyk' and 'png' (in a .jpg) can be used.
+# A 'duplicate' has the bytes of another file of its class; a 'leaked' train file has those of a test file.
+DEFECTS: dict[str, dict[str, int]] = {
+    "products_10k": {"truncated": 1, "empty": 1, "missing": 2, "cmyk": 1, "grey": 1, "duplicate": 1},
+    "stanford_products": {"truncated": 1, "missing": 1, "grey": 2, "duplicate": 1, "leaked": 1},
+    "stanford_cars": {"truncated": 1, "grey": 2, "missing": 1},
+    "deepfashion_inshop": {"empty": 1, "missing": 1, "duplicate": 1},
+    "gldv2": {"truncated": 1, "empty": 1, "missing": 3, "cmyk": 1, "png": 1},
+    "met": {"truncated": 1, "missing": 2, "grey": 1, "png": 1},
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One file to draw.
+
+    Attributes:
+        path: relative to the data set's folder.
+        class_key: as the source's reader names it.
+        item: number of the thing shown; photos of one item show the same thing.
+        view: number of the picture of that item; item, view and style say every pixel.
+        style: what the domain's `photo` function knows, such as 'home' or 'shop'.
+        split: 'train', 'test' or '' (no official split).
+        defect: '' or one of DEFECTS' kinds that change the file.
+    """
+
+    path: str
+    class_key: str
+    item: int
+    view: int
+    style: str
+    split: str = ""
+    defect: str = ""
+
+
+@dataclass(frozen=True)
+class RawDataSet:
+    """One miniature. files: {path relative to the data set's folder: content} of its annotations."""
+
+    source: str
+    photos: list[Photo]
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def stream(seed: int, source: str, *numbers: int) -> np.random.Generator:
+    """A generator of its own for every (seed, source, numbers), so that no order of drawing matters."""
+    return np.random.default_rng([seed, list(DEFECTS).index(source), *numbers])
+
+
+def family_of(item: int) -> int:
+    """Of six items three are siblings, two are siblings, one stands alone: how alike classes are.
+
+    >>> [family_of(item) for item in range(8)]
+    [0, 0, 0, 1, 1, 2, 3, 3]
+    """
+    return item // 6 * 3 + (0, 0, 0, 1, 1, 2)[item % 6]
+
+
+def design_streams(seed: int, source: str, item: int) -> tuple[np.random.Generator, np.random.Generator]:
+    """The generators of an item's family and of its own design."""
+    return stream(seed, source, family_of(item), 0, 0, 1), stream(seed, source, item, 0, 0, 2)
+
+
+def photo_stream(seed: int, source: str, photo: Photo) -> np.random.Generator:
+    """The generator of everything that differs between photos of one item."""
+    return stream(seed, source, photo.item, photo.view, 0, 3)
+
+
+def with_defects(photos: Sequence[Photo], kinds: Mapping[str, int], rng: np.random.Generator) -> list[Photo]:
+    """The photos with `kinds` {kind: number} of defects, each in a different class of four photos or more."""
+    by_class: dict[str, list[int]] = {}
+    for position, photo in enumerate(photos):
+        by_class.setdefault(photo.class_key, []).append(position)
+    roomy = [positions for positions in by_class.values() if len(positions) >= 4]
+    damaged = list(photos)
+    order = rng.permutation(len(roomy)).tolist()
+    for kind, number in kinds.items():
+        for _ in range(number):
+            choice = next(k for k in order if kind != "leaked" or photos[roomy[k][0]].split == "train")
+            order.remove(choice)
+            first, second = (int(k) for k in rng.choice(roomy[choice], 2, replace=False))
+            if kind == "duplicate":
+                damaged[first] = _same_picture(photos[first], photos[second])
+            elif kind == "leaked":
+                tested = next(k for k in order if photos[roomy[k][0]].split == "test")
+                order.remove(tested)
+                damaged[first] = _same_picture(photos[first], photos[roomy[tested][0]])
+            else:
+                damaged[first] = replace(photos[first], defect=kind)
+    return damaged
+
+
+def _same_picture(photo: Photo, other: Photo) -> Photo:
+    return replace(photo, item=other.item, view=other.view, style=other.style)
