@@ -192,9 +192,12 @@ def main(arguments: list[str] | None = None) -> int:
         config = load_mixture(args.mixture, args.overrides)
         path = build(config, args.raw_root, args.shards_root, args.workers, args.replace)
         print_summary(load_manifest(path.parent))
-    except (ConfigError, WorkerDied) as error:
+    except (ConfigError, WorkerDied, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
     print(path)
     return 0
 

@@ -24,7 +24,7 @@ def read_config(model: type[ModelT], path: Path, overrides: Sequence[str] = ()) 
         raise ConfigError(f"{path}: no such config file")
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of keys, got {type(tree).__name__}")
@@ -38,7 +38,7 @@ def build_config(model: type[ModelT], tree: dict, where: str) -> ModelT:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        lines = [_describe(problem, model) for problem in error.errors()]
+        lines = [_describe(problem, model) for problem in _own_problems(error.errors())]
         raise ConfigError(f"{where}: {len(lines)} problem(s)\n  " + "\n  ".join(lines)) from error
 
 
@@ -73,7 +73,10 @@ def _apply_override(tree: dict, override: str) -> None:
     node: object = tree
     for part in parents:
         node = _child(node, part, override)
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value {text!r} is not valid YAML") from error
     if isinstance(node, list):
         node[_position(node, last, override)] = value
     elif isinstance(node, dict):
@@ -96,6 +99,16 @@ def _position(node: list, part: str, override: str) -> int:
     return int(part)
 
 
+def _own_problems(problems: list[dict]) -> list[dict]:
+    """Without those that only follow from another: a list is called too short when all its items are wrong."""
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem for problem in problems
+        if problem["type"] != "too_short"
+        or not any(len(place) > len(problem["loc"]) and place[: len(problem["loc"])] == problem["loc"] for place in places)
+    ]
+
+
 def _describe(problem: dict, model: type[BaseModel]) -> str:
     """One line: dotted path, what was wrong, what was got, and the known keys where a key is unknown."""
     dotted = ".".join(str(part) for part in problem["loc"])
@@ -104,7 +117,10 @@ def _describe(problem: dict, model: type[BaseModel]) -> str:
         return f"{dotted}: unknown key; known: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{dotted}: required, but not given"
-    return f"{dotted}: {problem['msg']}, got {problem['input']!r}"
+    said = problem["msg"].removeprefix("Value error, ")  # a validator of ours has said it all in its own words
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict | list | tuple):
+        return f"{dotted}: {said}"
+    return f"{dotted}: {said}, got {problem['input']!r}"
 
 
 def _known_keys(model: type[BaseModel], parents: Iterable[object]) -> list[str]:

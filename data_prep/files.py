@@ -12,7 +12,8 @@ def writing_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` when the block ends well.
 
     The content is synced before the rename and the folder after it, so that a crash leaves either the old file or
-    the new one. When the block raises, the temporary file is removed and `path` stays as it was.
+    the new one. When the block raises, the temporary file is removed and `path` stays as it was. An OSError that
+    does not name a file (a full disk does not) leaves with the name of `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,6 +28,10 @@ def writing_atomically(path: Path) -> Iterator[Path]:
             os.fsync(folder)
         finally:
             os.close(folder)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         unfinished_path.unlink(missing_ok=True)
 

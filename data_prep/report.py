@@ -2,6 +2,7 @@
 
 import base64
 import io
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +11,13 @@ from data_prep.catalogue import ACCEPTED, SPLITS
 from data_prep.files import writing_atomically
 from data_prep.manifest import Manifest
 from data_prep.shards import iterate_shard
+from data_prep.sources import SOURCES
+from data_prep.sources.source import Source
 
 PICTURES_PER_ROW = 12
 THUMBNAIL_PX = 96
+COLOURS = ("#1b7f5c", "#e0a030", "#7f96a8")  # a split each
+WIDTH_IN_A_LOG = 110  # columns; where no terminal says how many it has
 
 
 def write_rejects(catalogue: pl.DataFrame, path: Path) -> None:
@@ -29,7 +34,7 @@ def write_rejects(catalogue: pl.DataFrame, path: Path) -> None:
 
 
 def write_report(manifest: Manifest, shards_dir: Path, path: Path) -> None:
-    """One HTML file with counts by source and step, rejects by reason, class sizes and sample pictures."""
+    """One HTML file with counts by source and step, rejects by reason, class sizes, terms and sample pictures."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     template = Environment(
@@ -38,9 +43,14 @@ def write_report(manifest: Manifest, shards_dir: Path, path: Path) -> None:
     text = template.render(
         manifest=manifest,
         steps=_steps(manifest),
-        splits=split_table(manifest),
+        sources=source_table(manifest),
+        splits=SPLITS,
+        known_sources=_known_sources(manifest),
         histogram=_data_url(_class_size_histogram(manifest), "png"),
-        sheets=[(title, _data_url(jpeg, "jpeg")) for title, jpeg in contact_sheets(manifest, shards_dir)],
+        sheets={
+            source: {split: _data_url(jpeg, "jpeg") for split, jpeg in by_split.items()}
+            for source, by_split in contact_sheets(manifest, shards_dir).items()
+        },
     )
     with writing_atomically(path) as unfinished_path:
         unfinished_path.write_text(text, encoding="utf-8")
@@ -68,32 +78,53 @@ def split_table(manifest: Manifest) -> list[dict]:
     return rows
 
 
+def source_table(manifest: Manifest) -> list[dict]:
+    """A row for each source, their sum last: source, domain, size_mb, and for each split (images, classes)."""
+    parts = split_table(manifest)
+    sources = dict.fromkeys(part["source"] for part in parts)
+    rows = [_source_row(source, [part for part in parts if part["source"] == source]) for source in sources]
+    return [*rows, _source_row("all", parts) | {"domain": ""}]
+
+
+def _source_row(source: str, parts: list[dict]) -> dict:
+    row = {"source": source, "domain": parts[0]["domain"], "size_mb": sum(part["size_mb"] for part in parts)}
+    for split in SPLITS:
+        mine = [part for part in parts if part["split"] == split]
+        row[split] = (sum(part["n_images"] for part in mine), sum(part["n_classes"] for part in mine))
+    return row
+
+
 def print_summary(manifest: Manifest) -> None:
     """Counts by source and split, and rejects by reason, as tables on the screen."""
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    table = Table("source", "domain", "split", "classes", "images", "MB", title=manifest.mixture["name"])
-    for row in split_table(manifest):
-        table.add_row(*(str(value) for value in row.values()))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH_IN_A_LOG)
+    table = Table("source", "domain", title=f"{manifest.mixture['name']}: images (classes)", title_justify="left")
+    for heading in (*SPLITS, "MB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = source_table(manifest)
+    for row in rows:
+        cells = [f"{row[split][0]:,} ({row[split][1]:,})" for split in SPLITS]
+        table.add_row(row["source"], row["domain"], *cells, f"{row['size_mb']:.1f}", end_section=row is rows[-2])
     console.print(table)
     if manifest.rejects:
-        table = Table("rejected because", "rows")
+        table = Table("turned away because")
+        table.add_column("rows", justify="right")
         for reason, n in manifest.rejects.items():
-            table.add_row(reason, str(n))
+            table.add_row(reason, f"{n:,}")
         console.print(table)
 
 
-def contact_sheets(manifest: Manifest, shards_dir: Path) -> list[tuple[str, bytes]]:
-    """(title, JPEG bytes) for each source and split: its first samples, random ones by construction."""
-    sheets = []
+def contact_sheets(manifest: Manifest, shards_dir: Path) -> dict[str, dict[str, bytes]]:
+    """{source: {split: JPEG}} with the first samples of each, random ones by construction."""
+    sheets: dict[str, dict[str, bytes]] = {}
     for row in split_table(manifest):
         place = (row["source"], row["split"])
         first = next(shard for shard in manifest.shards if (shard.source, shard.split) == place)
         samples = iterate_shard(shards_dir / first.path)
         pictures = [jpeg for _, (_, jpeg, _) in zip(range(PICTURES_PER_ROW), samples, strict=False)]
-        sheets.append((f"{row['source']} {row['split']}", _contact_sheet(pictures)))
+        sheets.setdefault(row["source"], {})[row["split"]] = _contact_sheet(pictures)
     return sheets
 
 
@@ -114,19 +145,26 @@ def _contact_sheet(pictures: list[bytes]) -> bytes:
 
 
 def _class_size_histogram(manifest: Manifest) -> bytes:
-    """PNG: how many classes have how many images, a line a split."""
+    """PNG: how many classes have 1, 2 to 3, 4 to 7 ... images, a bar a split."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 3), layout="constrained")
+    sizes_by_split = {
+        split: [entry.n_images for entry in manifest.classes if entry.split == split] for split in SPLITS
+    }
+    powers = [size.bit_length() - 1 for sizes in sizes_by_split.values() for size in sizes]
+    bins = range(min(powers), max(powers) + 1)
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
-    for split in SPLITS:
-        sizes = [entry.n_images for entry in manifest.classes if entry.split == split]
-        if sizes:
-            edges = [2**n for n in range(max(sizes).bit_length() + 1)]
-            axes.hist(sizes, bins=edges, histtype="step", linewidth=2, label=f"{split}: {len(sizes)} classes")
-    axes.set(xscale="log", xlabel="images in the class", ylabel="classes")
-    axes.set_xscale("log", base=2)
-    axes.legend()
+    for position, (split, sizes) in enumerate(sizes_by_split.items()):
+        heights = [sum(size.bit_length() - 1 == power for size in sizes) for power in bins]
+        places = [number + (position - 1) * 0.27 for number in range(len(bins))]
+        bars = axes.bar(places, heights, 0.27, label=f"{split}: {len(sizes):,} classes", color=COLOURS[position])
+        axes.bar_label(bars, [f"{n:,}" if n else "" for n in heights], fontsize=8, color="0.35")
+    ranges = [f"{2**power:,} to {2 ** (power + 1) - 1:,}" if power else "1" for power in bins]
+    axes.set_xticks(range(len(bins)), ranges)
+    axes.set(xlabel="images in the class", ylabel="classes")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
@@ -135,6 +173,12 @@ def _class_size_histogram(manifest: Manifest) -> bytes:
 def _steps(manifest: Manifest) -> list[str]:
     """All steps in order; every source went through the same ones."""
     return list(next(iter(manifest.counts.values()), {}))
+
+
+def _known_sources(manifest: Manifest) -> dict[str, Source]:
+    """The mixture's sources whose terms are known here; data of one's own has a reader instead."""
+    keys = [source["source"] for source in manifest.mixture["sources"] if source["reader"] is None]
+    return {key: SOURCES[key] for key in keys}
 
 
 def _data_url(content: bytes, kind: str) -> str:

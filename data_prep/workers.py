@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
-from tqdm import tqdm
+from data_prep.progress import progress_bar
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -42,9 +42,7 @@ def run_tasks(
             are then not started.
     """
     n_workers = min(n_workers or usable_cpus(), len(tasks)) or 1
-    with tqdm(
-        total=sum(map(size_of, tasks)), desc=title, unit=unit, dynamic_ncols=True, mininterval=0.5
-    ) as bar:
+    with progress_bar(sum(map(size_of, tasks)), title, unit) as bar:
         if n_workers == 1:
             results = []
             for task in tasks:

@@ -31,9 +31,9 @@ def main(arguments: list[str]) -> int:
         print(f"exporting {options.checkpoint}", flush=True)
         checkpoint = load_checkpoint(options.checkpoint)
         report = export_checked(checkpoint, out_path, options.out_dim, options.allow_over_budget)
-    except (ConfigError, ContractError) as error:
+    except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return 1 if isinstance(error, ContractError) else 2
     for check in report["checks"]:
         print(f"  {check['verdict']:8} {check['name']}: {check['detail']}")
     print(f"wrote {out_path} and {out_path.with_name('export.json')}")

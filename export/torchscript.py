@@ -5,6 +5,9 @@ traced at its image size with portable spellings. Not frozen: a frozen model no 
 """
 
 import copy
+import errno
+import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -23,6 +26,8 @@ from export.portable_vit import PortableViT, is_portable, portable_vit
 from export.submission_model import SubmissionModel
 from train.data.preprocessing import PreprocessSpec
 
+_CODE_BYTES = 16 << 20  # room for what a file holds beside its weights
+
 
 def export_submission(embedder: nn.Module, preprocess: PreprocessSpec, path: Path) -> None:
     """Write the file; the embedder is left as it was.
@@ -33,10 +38,12 @@ def export_submission(embedder: nn.Module, preprocess: PreprocessSpec, path: Pat
 
     Raises:
         ContractError: the tower cannot be traced or the wrapper not compiled.
+        OSError: the disk has no room for the file and for the copy it is made of.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scripted = script_submission(embedder, preprocess)
+    _require_room(scripted, path)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
         saved = Path(folder) / "saved_model.pt"
         with _quiet():
@@ -70,6 +77,13 @@ def portable_tower(backbone: nn.Module) -> nn.Module:
     """
     tower = getattr(backbone, "tower", None)
     return portable_vit(tower) if tower is not None and is_portable(tower) else backbone
+
+
+def _require_room(scripted: torch.jit.ScriptModule, path: Path) -> None:
+    """Ask beforehand: `torch.jit.save` ends the whole process when the disk is full."""
+    weights_bytes = sum(value.numel() * value.element_size() for value in scripted.state_dict().values())
+    if shutil.disk_usage(path.parent).free < 2 * weights_bytes + _CODE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _traced(module: nn.Module, example: Tensor) -> torch.jit.ScriptModule:

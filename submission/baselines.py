@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from data_prep.files import writing_atomically
+from data_prep.progress import progress_bar
 from export.torchscript import export_submission
 from submission.evaluation_set import EvaluationSet
 from submission.hosted_scorer import MAX_DIM, embed_images, load_submission
@@ -171,10 +171,12 @@ def _train_features(tower: Backbone, spec: PreprocessSpec, reader: ShardReader, 
     chosen = sorted(by_rank[:_N_PCA_IMAGES])
     tower = copy.deepcopy(tower).to(device, memory_format=torch.channels_last)
     features = []
-    for start in tqdm(range(0, len(chosen), _PCA_BATCH), desc="PCA, training images", unit="batch"):
-        images = [preprocess(reader.image(row), spec) for row in chosen[start : start + _PCA_BATCH]]
-        batch = torch.stack(images).to(device, memory_format=torch.channels_last)
-        features.append(nn.functional.normalize(tower(batch).float(), dim=1).cpu().numpy())
+    with progress_bar(len(chosen), "PCA, training images", "image") as progress:
+        for start in range(0, len(chosen), _PCA_BATCH):
+            images = [preprocess(reader.image(row), spec) for row in chosen[start : start + _PCA_BATCH]]
+            batch = torch.stack(images).to(device, memory_format=torch.channels_last)
+            features.append(nn.functional.normalize(tower(batch).float(), dim=1).cpu().numpy())
+            progress.update(len(images))
     return np.concatenate(features)
 
 

@@ -60,7 +60,7 @@ def read_shards(shards_dir: Path, split: str = "test") -> EvaluationSet:
             f"({', '.join(ROLES)}), the first is {without_role[0]}; only evaluation splits can be scored"
         )
     items = EvaluationItems(table.domains.tolist(), list(table.accepted), roles, table.keys.tolist())
-    check_items(items)
+    check_items(items, f"{shards_dir}, split {split}")
     source = {"kind": "shards", "path": str(shards_dir), "split": split}
     return EvaluationSet(items, reader.jpeg_bytes, source, reader.manifest.sha256, digest.hexdigest())
 
@@ -84,7 +84,7 @@ def read_table(table_path: Path) -> EvaluationSet:
         roles=[row["role"] for row in rows],
         ids=[row["path"] for row in rows],
     )
-    check_items(items)
+    check_items(items, str(table_path))
     with ThreadPoolExecutor() as pool:
         checked = list(pool.map(_check_image, paths))
     problems = [

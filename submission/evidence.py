@@ -12,6 +12,8 @@ ZIP_NAME = "submission.zip"
 # Checks of `export.json` that may be "not run" (ok: null): no host runtime on this machine; a budget that
 # could not be modelled, or that the user waived when exporting.
 MAY_BE_OPEN = ("host runtime", "budget")
+_EXPORT_KEYS = ("model_sha256", "checks")
+_VALIDATION_KEYS = ("model_sha256", "mMP@5", "interval_95", "per_domain", "n_queries", "n_index", "baselines")
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ def check_evidence(run_dir: Path) -> Evidence:
     if not model_path.is_file():
         raise ContractError(f"{model_path}: no such file; make export RUN={run_dir.name} writes it")
     model_sha256 = sha256_of_file(model_path)
-    export = _read_record(run_dir / "export.json", "export")
-    validation = _read_record(run_dir / "validation.json", "validate")
+    export = _read_record(run_dir / "export.json", "export", _EXPORT_KEYS)
+    validation = _read_record(run_dir / "validation.json", "validate", _VALIDATION_KEYS)
     _check_same_model(run_dir / "export.json", export, model_sha256, "export")
     _check_same_model(run_dir / "validation.json", validation, model_sha256, "validate")
     _check_export(run_dir / "export.json", export)
@@ -66,7 +68,7 @@ def _may_be_open(check: dict) -> bool:
     return check["ok"] is None and check["name"] in MAY_BE_OPEN
 
 
-def _read_record(path: Path, step: str) -> dict:
+def _read_record(path: Path, step: str, keys: tuple[str, ...]) -> dict:
     if not path.is_file():
         raise ContractError(f"{path}: no such file; make {step} writes it")
     try:
@@ -75,4 +77,7 @@ def _read_record(path: Path, step: str) -> dict:
         raise ContractError(f"{path}: not JSON: {error}; run make {step} again") from error
     if not isinstance(record, dict):
         raise ContractError(f"{path}: expected an object, got {type(record).__name__}; run make {step} again")
+    missing = [key for key in keys if key not in record]
+    if missing:
+        raise ContractError(f"{path}: has no {', '.join(missing)}; run make {step} again")
     return record

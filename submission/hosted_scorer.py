@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from data_prep.errors import ConfigError, ContractError
 from data_prep.files import sha256_of_file
+from data_prep.progress import progress_bar
 
 MODEL_MEMBER = "saved_model.pt"
 MAX_DIM = 64
@@ -145,7 +145,7 @@ def embed_images(
     try:
         with (
             ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(n_cores_each,)) as pool,
-            tqdm(total=len(names), desc=title, unit="image") as progress,
+            progress_bar(len(names), title, "image") as progress,
         ):
             while part := list(itertools.islice(todo, _IMAGES_IN_FLIGHT)):
                 for row in pool.map(lambda named: _embed_checked(model, *named), part):

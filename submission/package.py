@@ -22,9 +22,9 @@ def main(arguments: list[str]) -> int:
         evidence = check_evidence(options.run_dir)
         zip_path = options.run_dir / ZIP_NAME
         write_checked_zip(evidence.model_path, zip_path)
-    except (ConfigError, ContractError) as error:
+    except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return 1 if isinstance(error, ContractError) else 2
     from rich.console import Console
 
     from submission.summary import score_table, verdict_table

@@ -44,9 +44,9 @@ def main(arguments: list[str]) -> int:
             print("dry run: nothing was sent")
             return 0
         upload(plan, connect(), options.wait_minutes * 60, tell=print)
-    except (ConfigError, ContractError) as error:
+    except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return 1 if isinstance(error, ContractError) else 2
     return 0
 
 

@@ -49,9 +49,9 @@ def main(arguments: list[str]) -> int:
 
     try:
         record, out_path = _validate(options)
-    except (ConfigError, ContractError) as error:
+    except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ConfigError) else 1
+        return 1 if isinstance(error, ContractError) else 2
     from rich.console import Console
 
     from submission.summary import score_table
@@ -77,7 +77,7 @@ def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     else:
         evaluation = evaluation_set.read_shards(options.shards, options.split)
     how = scoring.Scoring(options.protocol, options.index, _choose_device(options.device))
-    embeddings = scoring.embed_set(options.model, evaluation, how.device, str(options.model))
+    embeddings = scoring.embed_set(options.model, evaluation, how.device, options.model.name)
     hosted_scorer.check_dimension(embeddings, options.model)
     score, described = scoring.measure_score(embeddings, evaluation, how)
     baselines = _find_baselines(options, evaluation, how)

@@ -1,5 +1,6 @@
-"""What happens between the steps of a stage: numbers to metrics.jsonl, and a checkpoint after each round."""
+"""What happens between the steps of a stage: numbers to metrics.jsonl, progress, a checkpoint after each round."""
 
+import time
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -31,6 +32,39 @@ class MetricsLog(pl.Callback):
             {"stage": self.stage, "step": step, "images": images, "name": name, "value": round(float(value), 6)}
             for name, value in values.items()
         ])
+
+
+class ProgressLines(pl.Callback):
+    """Progress for a log file, where Lightning's bar leaves hundreds of states: a line a minute, a score a round.
+
+    Args:
+        n_steps: optimizer steps of the whole stage.
+        every_seconds: at most one line of losses in this time.
+    """
+
+    def __init__(self, n_steps: int, every_seconds: float = 60.0) -> None:
+        self.n_steps = n_steps
+        self.every_seconds = every_seconds
+        self._start = (0.0, 0)  # (seconds, step)
+        self._last_seconds = 0.0
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        self._start = (time.monotonic(), trainer.global_step)
+        self._last_seconds = self._start[0]
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        now, step = time.monotonic(), trainer.global_step
+        if not trainer.is_global_zero or now - self._last_seconds < self.every_seconds or step == self._start[1]:
+            return
+        self._last_seconds = now
+        seconds_left = (self.n_steps - step) * (now - self._start[0]) / (step - self._start[1])
+        loss = float(trainer.callback_metrics["train/loss"])
+        print(f"  step {step}/{self.n_steps}, loss {loss:.3f}, {seconds_left / 60:.1f} min left", flush=True)
+
+    def on_validation_end(self, trainer, pl_module) -> None:
+        if trainer.is_global_zero and not trainer.sanity_checking:
+            score = pl_module.last_validation["val/mMP@5"]
+            print(f"  step {trainer.global_step}/{self.n_steps}, val mMP@5 {score:.4f}", flush=True)
 
 
 class RoundCheckpoint(pl.Callback):

@@ -50,8 +50,11 @@ def save_checkpoint(
         "class_names": list(class_names),
         "meta": meta,
     }
-    with writing_atomically(Path(path)) as unfinished_path:
-        torch.save(content, unfinished_path)
+    with writing_atomically(Path(path)) as unfinished_path, open(unfinished_path, "wb") as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
@@ -62,13 +65,16 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """
     path = Path(path)
     content = _read(path)
-    # The tower is built with the weights it is about to receive, never with pretrained ones.
-    spec = BackboneSpec(**content["backbone"])
-    backbone = build_backbone(replace(spec, weights=None))
-    backbone.spec = spec
-    embedder = Embedder(backbone, build_head(width=backbone.width, **content["head"]))
+    try:
+        spec = BackboneSpec(**content["backbone"])
+        # The tower is built with the weights it is about to receive, never with pretrained ones.
+        backbone = build_backbone(replace(spec, weights=None))
+        backbone.spec = spec
+        embedder = Embedder(backbone, build_head(width=backbone.width, **content["head"]))
+        preprocess = PreprocessSpec.from_dict(content["preprocess"])
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f"{path}: describes a model that this code does not build: {error}") from error
     load_strictly(embedder, content["embedder"], str(path))
-    preprocess = PreprocessSpec.from_dict(content["preprocess"])
     backbone.mean, backbone.std = preprocess.mean, preprocess.std
     return LoadedCheckpoint(
         embedder=embedder.eval(),
@@ -88,7 +94,9 @@ def _read(path: Path) -> dict:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen types for files that are not its own
-        raise ConfigError(f"{path}: not a checkpoint that loads as plain data: {error}") from error
+        # Its first sentence: what follows tells the user to switch the safety off.
+        reason = str(error).partition(". ")[0].partition("\n")[0]
+        raise ConfigError(f"{path}: not a checkpoint that loads as plain data: {reason}") from error
     if not isinstance(content, dict) or content.keys() != _KEYS:
         got = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
         raise ConfigError(f"{path}: not one of this project's checkpoints: got {got}, expected {sorted(_KEYS)}")

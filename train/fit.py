@@ -35,9 +35,12 @@ def main(arguments: list[str]) -> int:
             run_dir=options.run_dir or Path("runs") / config.name,
         )
         final_path = run_stages(config, places, options.resume)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+        print("interrupted; the same command with --resume goes on after the last checkpoint", file=sys.stderr)
+        return 130
     print(f"wrote {final_path}")
     return 0
 

@@ -1,14 +1,15 @@
 """Paintings, vases, plates and carved slabs. Stands in for the Met.
 
-The museum's own pictures are clean and frontal; a visitor's query is taken at an angle, in coloured gallery light, with glare,
-other frames on the wall and heads in front. A family is a workshop: same kind of object, palette and manner.
+The museum's own pictures are clean and frontal; a visitor's query is taken at an angle, in coloured gallery
+light, with glare, other frames on the wall and heads in front. A family is a workshop: same kind of object,
+palette and manner.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.miniature import drawing, mesh, photograph, textures
+from data_prep.miniature import drawing, mesh, paintings, photograph, textures
 from data_prep.miniature.drawing import Colour, hsv, mix
 from data_prep.miniature.mesh import Camera, Solid
 
@@ -34,53 +35,23 @@ def design(family: Rng, own: Rng) -> Artwork:
     manner = int(family.integers(3))
     if kind == "painting":
         tall = family.choice([0.75, 1.0, 1.33])
-        picture = _framed(_paint(manner, colours, own), frame, own)
+        picture = paintings.framed(paintings.paint(manner, colours, own), frame, own)
         return Artwork(mesh.assemble([mesh.box((0, 0, 0), (1.0, float(tall), 0.06), frame, [picture])]), True)
     if kind == "slab":
         stone = mix(colours[0], (165, 150, 130), 0.7)
-        return Artwork(mesh.assemble([mesh.box((0, 0, 0), (1.0, family.uniform(0.8, 1.3), 0.25), stone, [_carve(stone, manner, own)])]), False)
+        return Artwork(
+            mesh.assemble(
+                [
+                    mesh.box(
+                        (0, 0, 0), (1.0, family.uniform(0.8, 1.3), 0.25), stone, [_carve(stone, manner, own)]
+                    )
+                ]
+            ),
+            False,
+        )
     if kind == "plate":
         return Artwork(_plate(colours, manner, own), True)
     return Artwork(_vase(colours, family, own), False)
-
-
-def _paint(manner: int, colours: list[Colour], own: Rng) -> np.ndarray:
-    """The canvas of a painting, uint8 [144, 144, 3]. manner: 0 landscape, 1 portrait, 2 geometric."""
-    ground = textures.grain(drawing.blank(144, 144, colours[0]), own, 0.25, (5, 7))
-    if manner == 2:
-        for k in range(int(own.integers(6, 13))):
-            centre, size = own.uniform(10, 134, 2), own.uniform(10, 48)
-            drawing.fill(ground, textures.glyph_outline(own) * size + centre, mix(colours[k % 4], hsv(own.random(), 0.7, 0.8), 0.3))
-    elif manner == 0:
-        for depth in range(4):
-            y = 30 + 28 * depth + own.normal(0, 7)
-            ridge = y + 16 * (drawing.smooth_noise(own, (1, 13), (1, int(own.integers(3, 9))))[0] - 0.5) * (3 - 0.4 * depth)
-            outline = np.vstack([np.column_stack([np.linspace(0, 144, 13), ridge]), [[144, 144], [0, 144]]])
-            drawing.fill(ground, outline, mix(colours[depth % 4], (60, 60, 50), own.uniform(0, 0.4)))
-        drawing.ellipse(ground, own.uniform((15, 12), (129, 45)), (own.uniform(5, 13),) * 2, (250, 235, 190))
-        for _ in range(int(own.integers(1, 6))):
-            x, y, s = own.uniform(10, 134), own.uniform(75, 135), own.uniform(6, 20)
-            drawing.fill(ground, np.array([[x - s, y], [x, y - 2 * s], [x + s, y]]), mix(colours[1], (20, 40, 20), 0.5))
-    else:
-        x, y, turn = 72 + own.normal(0, 8), 58 + own.normal(0, 6), own.normal(0, 10)
-        wear, skin = mix(colours[1], hsv(own.random(), 0.6, 0.6), 0.5), hsv(0.07, own.uniform(0.2, 0.5), own.uniform(0.6, 0.95))
-        drawing.ellipse(ground, (x, 150), (own.uniform(38, 62), own.uniform(48, 66)), wear)
-        drawing.ellipse(ground, (x, y - 6), (own.uniform(22, 34), own.uniform(28, 40)), mix(colours[2], (30, 20, 10), 0.5), turn)
-        drawing.ellipse(ground, (x, y), (own.uniform(16, 21), own.uniform(21, 28)), skin, turn)
-        for side in (-1, 1):
-            drawing.ellipse(ground, (x + side * own.uniform(6, 9), y - 3), (2.5, 1.5), (30, 25, 25))
-        drawing.stroke(ground, np.array([[x - 5, y + own.uniform(8, 13)], [x + 5, y + own.uniform(8, 13)]]), (140, 60, 55), 2)
-        textures.stamp(ground, textures.glyph_outline(own), (x + own.normal(0, 20), 122 + own.normal(0, 6)), own.uniform(6, 15), colours[3])
-    return textures.grain(ground, own, 0.18, (40, 30))
-
-
-def _framed(picture: np.ndarray, frame: Colour, own: Rng) -> np.ndarray:
-    border = int(own.integers(6, 18))
-    framed = drawing.blank(144, 144, frame)
-    rim = np.array([[border, border], [143 - border, border], [143 - border, 143 - border], [border, 143 - border]])
-    framed[border:-border, border:-border] = picture[border:-border, border:-border]
-    drawing.stroke(framed, rim, mix(frame, (20, 15, 5), 0.6), 3, closed=True)
-    return framed
 
 
 def _carve(stone: Colour, manner: int, own: Rng) -> np.ndarray:
@@ -92,7 +63,10 @@ def _carve(stone: Colour, manner: int, own: Rng) -> np.ndarray:
     for row in range(rows):
         for column in range(rows):
             size = 50 / rows
-            centre = ((column + 0.5) * 144 / rows + own.normal(0, 3), (row + 0.5) * 144 / rows + own.normal(0, 3))
+            centre = (
+                (column + 0.5) * 144 / rows + own.normal(0, 3),
+                (row + 0.5) * 144 / rows + own.normal(0, 3),
+            )
             sign = signs[int(own.integers(4))]
             textures.stamp(slab, sign, (centre[0] + 2, centre[1] + 2), size * 1.05, dark)
             textures.stamp(slab, sign, centre, size, light if own.random() < 0.5 else mix(stone, light, 0.3))
@@ -100,7 +74,9 @@ def _carve(stone: Colour, manner: int, own: Rng) -> np.ndarray:
         drawing.stroke(slab, own.uniform(0, 144, (3, 2)), dark, 2)
     corner = own.integers(4)
     chip = np.array([[0, 0], [own.uniform(10, 45), 0], [0, own.uniform(10, 45)]])
-    drawing.fill(slab, np.abs(chip - [(0, 0), (143, 0), (143, 143), (0, 143)][corner]), mix(dark, (0, 0, 0), 0.5))
+    drawing.fill(
+        slab, np.abs(chip - [(0, 0), (143, 0), (143, 143), (0, 143)][corner]), mix(dark, (0, 0, 0), 0.5)
+    )
     return slab
 
 
@@ -109,14 +85,22 @@ def _plate(colours: list[Colour], manner: int, own: Rng) -> Solid:
     dish = np.zeros((144, 144, 4), dtype=np.uint8)
     radius = 71.0
     for k in range(int(own.integers(3, 6))):
-        drawing.ellipse(dish, (72, 72), (radius, radius), (*colours[k % 4], 255))  # type: ignore[arg-type]
+        drawing.ellipse(dish, (72, 72), (radius, radius), (*colours[k % 4], 255))
         radius -= own.uniform(5, 17)
     sign, n_signs, ring = textures.glyph_outline(own), int(own.integers(4, 13)), own.uniform(42, 58)
     ink = (*hsv(own.random(), own.uniform(0.3, 0.9), own.uniform(0.1, 0.9)), 255)
     for k in range(n_signs):
         angle = 2 * np.pi * k / n_signs
-        textures.stamp(dish, sign, (72 + ring * np.cos(angle), 72 + ring * np.sin(angle)), own.uniform(7, 8) * 6 / (n_signs + 1) + 3, ink)  # type: ignore[arg-type]
-    textures.stamp(dish, textures.glyph_outline(own), (72, 72), own.uniform(12, 30), (*colours[(manner + 1) % 4], 255))  # type: ignore[arg-type]
+        textures.stamp(
+            dish,
+            sign,
+            (72 + ring * np.cos(angle), 72 + ring * np.sin(angle)),
+            own.uniform(7, 8) * 6 / (n_signs + 1) + 3,
+            ink,
+        )
+    textures.stamp(
+        dish, textures.glyph_outline(own), (72, 72), own.uniform(12, 30), (*colours[(manner + 1) % 4], 255)
+    )
     corners = np.array([[-0.5, 0.5, 0], [0.5, 0.5, 0], [0.5, -0.5, 0], [-0.5, -0.5, 0.0]])
     return mesh.assemble([mesh.Part(corners, [((0, 1, 2, 3), colours[0], dish)])])
 
@@ -124,11 +108,23 @@ def _plate(colours: list[Colour], manner: int, own: Rng) -> Solid:
 def _vase(colours: list[Colour], family: Rng, own: Rng) -> Solid:
     """A turned vessel with painted bands."""
     belly, neck = family.uniform(0.28, 0.48), family.uniform(0.1, 0.22)
-    outline = np.array([[own.uniform(0.12, 0.25), 0], [belly * own.uniform(0.7, 1), own.uniform(0.2, 0.4)], [belly, own.uniform(0.5, 0.7)],
-                        [neck, own.uniform(0.8, 1.0)], [neck * own.uniform(0.9, 1.8), 1.15]])
+    outline = np.array(
+        [
+            [own.uniform(0.12, 0.25), 0],
+            [belly * own.uniform(0.7, 1), own.uniform(0.2, 0.4)],
+            [belly, own.uniform(0.5, 0.7)],
+            [neck, own.uniform(0.8, 1.0)],
+            [neck * own.uniform(0.9, 1.8), 1.15],
+        ]
+    )
     bands = {}
     for ring in range(3):
-        band = textures.pattern(textures.any_of(own, textures.PATTERNS), (60, 192), [colours[ring], mix(colours[ring + 1], (30, 20, 15), 0.4)], own)
+        band = textures.pattern(
+            textures.any_of(own, textures.PATTERNS),
+            (60, 192),
+            [colours[ring], mix(colours[ring + 1], (30, 20, 15), 0.4)],
+            own,
+        )
         sign = textures.glyph_outline(own)
         if ring == 1:
             for x in range(16, 192, int(own.integers(24, 64))):
@@ -146,8 +142,10 @@ def photo(work: Artwork, rng: Rng, style: str) -> np.ndarray:
     reach = 0.7 if visitor else 0.25
     turn = 0.0 if work.flat else rng.uniform(-0.6, 0.6)
     camera = Camera(
-        yaw=turn + rng.uniform(-reach, reach), pitch=rng.uniform(-0.2, 0.35) if visitor else rng.uniform(0, 0.2),
-        roll=rng.normal(0, 0.08 if visitor else 0.01), distance=rng.uniform(1.8, 5),
+        yaw=turn + rng.uniform(-reach, reach),
+        pitch=rng.uniform(-0.2, 0.35) if visitor else rng.uniform(0, 0.2),
+        roll=rng.normal(0, 0.08 if visitor else 0.01),
+        distance=rng.uniform(1.8, 5),
         fill=rng.uniform(0.5, 1.3) if visitor else rng.uniform(0.7, 1.1),
         centre_xy=(rng.uniform(0.38, 0.62), rng.uniform(0.4, 0.6)) if visitor else (0.5, 0.5),
     )
@@ -168,7 +166,26 @@ def _gallery(shape: tuple[int, int], rng: Rng) -> np.ndarray:
     canvas = drawing.blank(height, width, hsv(rng.random(), rng.uniform(0.02, 0.5), rng.uniform(0.25, 0.9)))
     canvas[int(height * rng.uniform(0.8, 0.97)) :] = hsv(0.07, 0.5, rng.uniform(0.15, 0.5))
     for _ in range(int(rng.integers(0, 4))):
-        x, y, w, h = rng.uniform(-0.2, 1.0) * width, rng.uniform(-0.1, 0.6) * height, rng.uniform(0.1, 0.4) * width, rng.uniform(0.1, 0.4) * height
-        for inset, colour in ((0, hsv(0.1, 0.5, rng.uniform(0.2, 0.7))), (3, hsv(rng.random(), 0.4, rng.uniform(0.2, 0.8)))):
-            drawing.fill(canvas, np.array([[x + inset, y + inset], [x + w - inset, y + inset], [x + w - inset, y + h - inset], [x + inset, y + h - inset]]), colour)
+        x, y, w, h = (
+            rng.uniform(-0.2, 1.0) * width,
+            rng.uniform(-0.1, 0.6) * height,
+            rng.uniform(0.1, 0.4) * width,
+            rng.uniform(0.1, 0.4) * height,
+        )
+        for inset, colour in (
+            (0, hsv(0.1, 0.5, rng.uniform(0.2, 0.7))),
+            (3, hsv(rng.random(), 0.4, rng.uniform(0.2, 0.8))),
+        ):
+            drawing.fill(
+                canvas,
+                np.array(
+                    [
+                        [x + inset, y + inset],
+                        [x + w - inset, y + inset],
+                        [x + w - inset, y + h - inset],
+                        [x + inset, y + h - inset],
+                    ]
+                ),
+                colour,
+            )
     return drawing.stretch(drawing.blur(textures.grain(canvas, rng, 0.2, (3, 3)), 0.8), *shape)

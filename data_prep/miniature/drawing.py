@@ -1,6 +1,7 @@
 """The one door to OpenCV: flat drawing on RGB canvases, warping, blurring and JPEG bytes.
 
-A canvas is uint8 [H, W, 3] in RGB order; a point is (x, y) in pixels, y downwards; a colour is (r, g, b), each 0..255.
+A canvas is uint8 [H, W, 3] in RGB order; a point is (x, y) in pixels, y downwards; a colour is (r, g, b),
+0..255 each. Canvases that are cut out and placed elsewhere have a fourth channel and colour value: opacity.
 """
 
 import colorsys
@@ -9,10 +10,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-Colour = tuple[float, float, float]
+Colour = tuple[float, ...]
 cv2.setNumThreads(1)  # each process draws one image at a time; more threads only fight over the cores
 
-FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX)
+FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_COMPLEX,
+)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
@@ -24,7 +30,7 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """`share` of the second colour in the first."""
-    return tuple((1 - share) * a + share * b for a, b in zip(first, second, strict=True))  # type: ignore[return-value]
+    return tuple((1 - share) * a + share * b for a, b in zip(first, second, strict=True))
 
 
 def blank(height: int, width: int, colour: Colour) -> np.ndarray:
@@ -39,15 +45,36 @@ def fill(canvas: np.ndarray, points: np.ndarray, colour: Colour) -> None:
     cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], colour)
 
 
-def stroke(canvas: np.ndarray, points: np.ndarray, colour: Colour, thickness_px: int, closed: bool = False) -> None:
+def rectangle(left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    """Corners [4, 2]: top left, top right, bottom right, bottom left."""
+    return np.array([[left, top], [right, top], [right, bottom], [left, bottom]], dtype=float)
+
+
+def stroke(
+    canvas: np.ndarray, points: np.ndarray, colour: Colour, thickness_px: int, closed: bool = False
+) -> None:
     """Draw the line through points [N, 2]."""
-    cv2.polylines(canvas, [np.rint(points).astype(np.int32)], closed, colour, max(1, thickness_px), cv2.LINE_AA)
+    cv2.polylines(
+        canvas, [np.rint(points).astype(np.int32)], closed, colour, max(1, thickness_px), cv2.LINE_AA
+    )
 
 
-def ellipse(canvas: np.ndarray, centre: Sequence[float], radii: Sequence[float], colour: Colour, turn: float = 0) -> None:
+def ellipse(
+    canvas: np.ndarray, centre: Sequence[float], radii: Sequence[float], colour: Colour, turn: float = 0
+) -> None:
     """Fill an ellipse; `turn` in degrees."""
-    whole = [int(round(value)) for value in (*centre, *radii)]
-    cv2.ellipse(canvas, (whole[0], whole[1]), (max(1, whole[2]), max(1, whole[3])), turn, 0, 360, colour, -1, cv2.LINE_AA)
+    whole = [round(value) for value in (*centre, *radii)]
+    cv2.ellipse(
+        canvas,
+        (whole[0], whole[1]),
+        (max(1, whole[2]), max(1, whole[3])),
+        turn,
+        0,
+        360,
+        colour,
+        -1,
+        cv2.LINE_AA,
+    )
 
 
 def write(canvas: np.ndarray, text: str, box: Sequence[float], colour: Colour, font: int = 0) -> None:
@@ -57,7 +84,7 @@ def write(canvas: np.ndarray, text: str, box: Sequence[float], colour: Colour, f
     (text_width, text_height), _ = cv2.getTextSize(text, face, 1.0, 1)
     scale = min(width / max(text_width, 1), height / max(text_height, 1))
     origin = (int(left + (width - scale * text_width) / 2), int(top + (height + scale * text_height) / 2))
-    cv2.putText(canvas, text, origin, face, scale, colour, max(1, int(round(2.2 * scale))), cv2.LINE_AA)
+    cv2.putText(canvas, text, origin, face, scale, colour, max(1, round(2.2 * scale)), cv2.LINE_AA)
 
 
 def place(canvas: np.ndarray, texture: np.ndarray, quad: np.ndarray, shade: float = 1.0) -> None:
@@ -80,7 +107,13 @@ def place(canvas: np.ndarray, texture: np.ndarray, quad: np.ndarray, shade: floa
         cv2.warpPerspective(lit, matrix, size, patch, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
         region[:] = patch
         return
-    warped = cv2.warpPerspective(np.ascontiguousarray(lit[:, :, :3]), matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpPerspective(
+        np.ascontiguousarray(lit[:, :, :3]),
+        matrix,
+        size,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
     alpha = cv2.warpPerspective(np.ascontiguousarray(texture[:, :, 3]), matrix, size, flags=cv2.INTER_LINEAR)
     opacity = alpha.astype(np.float32) / 255
     region[:] = cv2.blendLinear(warped, np.ascontiguousarray(region), opacity, 1 - opacity)
@@ -119,7 +152,9 @@ def add_noise(canvas: np.ndarray, noise: np.ndarray) -> np.ndarray:
 
 def tint(canvas: np.ndarray, gain: np.ndarray) -> np.ndarray:
     """Multiply by gain [h, w, 3], stretched to the canvas: light that falls unevenly."""
-    field = cv2.resize(gain.astype(np.float32), (canvas.shape[1], canvas.shape[0]), interpolation=cv2.INTER_LINEAR)
+    field = cv2.resize(
+        gain.astype(np.float32), (canvas.shape[1], canvas.shape[0]), interpolation=cv2.INTER_LINEAR
+    )
     return cv2.multiply(canvas, field, dtype=cv2.CV_8U)
 
 

@@ -1,7 +1,7 @@
 """Small solids in three dimensions and how a camera sees them: enough for a changed viewpoint, and no more.
 
-Axes: x to the right, y up, z towards a camera at yaw 0. The corners of a face run clockwise as seen from outside, so a
-face whose projection runs the other way is hidden.
+Axes: x to the right, y up, z towards a camera at yaw 0. The corners of a face run clockwise as seen from
+outside, so a face whose projection runs the other way is hidden.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from data_prep.miniature.drawing import Colour
 
 @dataclass(frozen=True)
 class Part:
-    """One roughly convex piece. points [V, 3]; a face is (corner indices, colour, texture [h, w, 3 or 4] or None)."""
+    """One roughly convex piece: points [V, 3]; a face is (corners, colour, texture [h, w, 3 or 4]|None)."""
 
     points: np.ndarray
     faces: list[tuple[tuple[int, ...], Colour, np.ndarray | None]]
@@ -23,7 +23,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Solid:
-    """Parts put together. points [V, 3], corners int [F, K] (last corner repeated), colours [F, 3], part_of [F]."""
+    """Parts put together: points [V, 3], corners [F, K] (the last repeated), colours [F, 3], part_of [F]."""
 
     points: np.ndarray
     corners: np.ndarray
@@ -36,8 +36,9 @@ class Solid:
 class Camera:
     """Where the picture is taken from. Angles in radians.
 
-    distance is in object radii (small: strong perspective); fill is the share of the canvas that the object spans in its
-    tighter direction (above 1: cropped); centre_xy is where its middle lies, in shares of the canvas.
+    distance is in object radii (small: strong perspective); fill is the share of the canvas that the object
+    spans in its tighter direction (above 1: cropped); centre_xy is where its middle lies, in shares of the
+    canvas.
     """
 
     yaw: float
@@ -48,16 +49,22 @@ class Camera:
     centre_xy: tuple[float, float] = (0.5, 0.5)
 
 
-def box(centre: Sequence[float], size: Sequence[float], colour: Colour, textures: Sequence[np.ndarray | None] = ()) -> Part:
+def box(
+    centre: Sequence[float], size: Sequence[float], colour: Colour, textures: Sequence[np.ndarray | None] = ()
+) -> Part:
     """A box. Textures go to front, right, back, left, top, bottom, as far as given."""
     signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     sides = [(3, 7, 5, 1), (7, 6, 4, 5), (6, 2, 0, 4), (2, 3, 1, 0), (2, 6, 7, 3), (1, 5, 4, 0)]
     skins = [*textures, *[None] * (6 - len(textures))]
-    return Part(np.asarray(centre) + signs * np.asarray(size) / 2,
-                [(side, colour, skin) for side, skin in zip(sides, skins, strict=True)])
+    return Part(
+        np.asarray(centre) + signs * np.asarray(size) / 2,
+        [(side, colour, skin) for side, skin in zip(sides, skins, strict=True)],
+    )
 
 
-def prism(profile: np.ndarray, half_depth: float | np.ndarray, colours: Sequence[Colour], cap: Colour) -> Part:
+def prism(
+    profile: np.ndarray, half_depth: float | np.ndarray, colours: Sequence[Colour], cap: Colour
+) -> Part:
     """A profile [N, 2] in (x, y), anticlockwise as seen from the front, drawn out along z.
 
     half_depth may differ by corner ([N]). Side i goes from corner i to i + 1 in colours[i % len(colours)].
@@ -71,25 +78,42 @@ def prism(profile: np.ndarray, half_depth: float | np.ndarray, colours: Sequence
     return Part(np.vstack([front, back]), faces)
 
 
-def revolution(outline: np.ndarray, n_sides: int, colours: Sequence[Colour], *, centre: Sequence[float] = (0, 0, 0),
-               skins: dict[int, np.ndarray] | None = None, turn: float = 0.0) -> Part:
+def revolution(
+    outline: np.ndarray,
+    n_sides: int,
+    colours: Sequence[Colour],
+    *,
+    centre: Sequence[float] = (0, 0, 0),
+    skins: dict[int, np.ndarray] | None = None,
+    turn: float = 0.0,
+) -> Part:
     """An outline [N, 2] of (radius, height), bottom to top, turned around the y axis.
 
-    Ring i lies between outline points i and i + 1 and takes colours[i % len(colours)], or skins[i]: a texture that is
-    wrapped once around. The top is closed with the last ring's colour.
+    Ring i lies between outline points i and i + 1 and takes colours[i % len(colours)], or skins[i]: a texture
+    that is wrapped once around. The top is closed with the last ring's colour.
     """
     angles = turn + np.arange(n_sides) * 2 * np.pi / n_sides
     n_rings = len(outline) - 1
-    points = np.array([[r * np.sin(a), y, r * np.cos(a)] for r, y in outline for a in angles]) + np.asarray(centre)
+    points = np.array([[r * np.sin(a), y, r * np.cos(a)] for r, y in outline for a in angles]) + np.asarray(
+        centre
+    )
     faces: list[tuple[tuple[int, ...], Colour, np.ndarray | None]] = []
     for ring in range(n_rings):
         skin = (skins or {}).get(ring)
         for side in range(n_sides):
             nxt, low, high = (side + 1) % n_sides, ring * n_sides, (ring + 1) * n_sides
-            strip = None if skin is None else skin[:, side * skin.shape[1] // n_sides : (side + 1) * skin.shape[1] // n_sides]
-            faces.append(((high + side, high + nxt, low + nxt, low + side), colours[ring % len(colours)], strip))
+            strip = (
+                None
+                if skin is None
+                else skin[:, side * skin.shape[1] // n_sides : (side + 1) * skin.shape[1] // n_sides]
+            )
+            faces.append(
+                ((high + side, high + nxt, low + nxt, low + side), colours[ring % len(colours)], strip)
+            )
     top = n_rings * n_sides
-    faces.append((tuple(top + i for i in range(n_sides - 1, -1, -1)), colours[(n_rings - 1) % len(colours)], None))
+    faces.append(
+        (tuple(top + i for i in range(n_sides - 1, -1, -1)), colours[(n_rings - 1) % len(colours)], None)
+    )
     return Part(points, faces)
 
 
@@ -97,8 +121,11 @@ def assemble(parts: Sequence[Part]) -> Solid:
     """Number the points and faces of all parts through."""
     offsets = np.cumsum([0, *[len(part.points) for part in parts]])
     most = max(len(face[0]) for part in parts for face in part.faces)
-    corners = [[offset + i for i in face[0]] + [offset + face[0][-1]] * (most - len(face[0]))
-               for part, offset in zip(parts, offsets, strict=False) for face in part.faces]
+    corners = [
+        [offset + i for i in face[0]] + [offset + face[0][-1]] * (most - len(face[0]))
+        for part, offset in zip(parts, offsets, strict=False)
+        for face in part.faces
+    ]
     return Solid(
         points=np.vstack([part.points for part in parts]),
         corners=np.array(corners),
@@ -120,7 +147,10 @@ class Viewpoint:
         flat, _ = self._flatten(solid.points)
         spread = flat.max(axis=0) - flat.min(axis=0)
         self.scale = camera.fill * min(width / spread[0], height / spread[1])
-        self.shift = np.array(camera.centre_xy) * (width, height) - self.scale * (flat.max(axis=0) + flat.min(axis=0)) / 2
+        self.shift = (
+            np.array(camera.centre_xy) * (width, height)
+            - self.scale * (flat.max(axis=0) + flat.min(axis=0)) / 2
+        )
 
     def _flatten(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         seen = (points - self.middle) @ self.turn.T / self.radius
@@ -134,9 +164,11 @@ class Viewpoint:
 
 
 def rotation(camera: Camera) -> np.ndarray:
-    """[3, 3]: turn by yaw about y, then tip by pitch about x (looking down is positive), then roll about z."""
-    (cy, cp, cr), (sy, sp, sr) = (np.cos([camera.yaw, camera.pitch, camera.roll]),
-                                  np.sin([camera.yaw, camera.pitch, camera.roll]))
+    """[3, 3]: turn by yaw about y, tip by pitch about x (looking down is positive), roll about z."""
+    (cy, cp, cr), (sy, sp, sr) = (
+        np.cos([camera.yaw, camera.pitch, camera.roll]),
+        np.sin([camera.yaw, camera.pitch, camera.roll]),
+    )
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
@@ -163,12 +195,14 @@ def render(canvas: np.ndarray, solid: Solid, view: Viewpoint, light: np.ndarray,
             drawing.fill(canvas, quads[face], tuple(lit[face]))
         else:
             if texture.shape[2] == 3:
-                drawing.fill(canvas, quads[face], tuple(lit[face]))  # closes the hairline seams between warped faces
+                drawing.fill(
+                    canvas, quads[face], tuple(lit[face])
+                )  # closes the hairline seams between warped faces
             drawing.place(canvas, texture, quads[face, :4], float(shades[face]))
 
 
 def footprint(solid: Solid, view: Viewpoint, spread: float) -> np.ndarray:
-    """Pixels [N, 2] of a ring on the ground under the solid, `spread` times its width: where its shadow falls."""
+    """Pixels [N, 2] of a ring on the ground, `spread` times as wide as the solid: where its shadow falls."""
     low, high = solid.points.min(axis=0), solid.points.max(axis=0)
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False)
     half = spread * (high - low) / 2

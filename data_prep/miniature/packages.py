@@ -1,7 +1,7 @@
 """Packaged goods: cartons, tins, bottles and jars with a printed label. Stands in for Products-10K.
 
-A family is one brand: same kind, shape and layout. Its siblings are flavours: they differ in the accent colour, the flavour's
-word and picture, and the badge.
+A family is one brand: same kind, shape and layout. Its siblings are flavours: they differ in the accent
+colour, the flavour's word and picture, and the badge.
 """
 
 from dataclasses import dataclass
@@ -41,9 +41,13 @@ class Brand:
 def design(family: np.random.Generator, own: np.random.Generator) -> Package:
     """One flavour of one brand."""
     brand = Brand(
-        kind=textures.any_of(family, KINDS), colours=textures.palette(family, 3), name=textures.word(family, 2),
-        font=int(family.integers(4)), ground=textures.any_of(family, textures.PATTERNS[:6]),
-        word_top=family.uniform(0.06, 0.3), picture_at=(family.uniform(0.35, 0.65), family.uniform(0.6, 0.78)),
+        kind=textures.any_of(family, KINDS),
+        colours=textures.palette(family, 3),
+        name=textures.word(family, 2),
+        font=int(family.integers(4)),
+        ground=textures.any_of(family, textures.PATTERNS[:6]),
+        word_top=family.uniform(0.06, 0.3),
+        picture_at=(family.uniform(0.35, 0.65), family.uniform(0.6, 0.78)),
         proportion=family.uniform(0.55, 0.95),
     )
     accent = hsv(own.random(), own.uniform(0.5, 1.0), own.uniform(0.4, 1.0))
@@ -67,7 +71,9 @@ def _label(brand: Brand, accent: Colour, shared: np.random.Generator, own: np.ra
     ink = (250, 250, 245) if sum(brand.colours[0]) < 380 else (25, 20, 30)
     top = int(brand.word_top * height)
     if shared.random() < 0.5:
-        drawing.fill(label, np.array([[6, top - 4], [114, top - 4], [114, top + 38], [6, top + 38]]), brand.colours[2])
+        drawing.fill(
+            label, np.array([[6, top - 4], [114, top - 4], [114, top + 38], [6, top + 38]]), brand.colours[2]
+        )
         ink = (250, 250, 245) if sum(brand.colours[2]) < 380 else (25, 20, 30)
     drawing.write(label, brand.name, (10, top, 100, 32), ink, brand.font)
     drawing.write(label, textures.word(own, 2), (14, band_top + 2, 92, band - 4), (255, 255, 255), 1)
@@ -77,7 +83,9 @@ def _label(brand: Brand, accent: Colour, shared: np.random.Generator, own: np.ra
     textures.stamp(label, picture, (x, y), size, accent)
     for _ in range(int(own.integers(0, 4))):
         spot = hsv(own.random(), own.uniform(0.4, 1), own.uniform(0.3, 1))
-        drawing.ellipse(label, (x + own.normal(0, 12), y + own.normal(0, 9)), (own.uniform(3, 8), own.uniform(3, 8)), spot)
+        drawing.ellipse(
+            label, (x + own.normal(0, 12), y + own.normal(0, 9)), (own.uniform(3, 8), own.uniform(3, 8)), spot
+        )
     if own.random() < 0.5:
         at = (own.choice([18, 102]), own.choice([16, 140]))
         drawing.ellipse(label, at, (13, 13), hsv(own.random(), 0.9, 0.9))
@@ -86,7 +94,9 @@ def _label(brand: Brand, accent: Colour, shared: np.random.Generator, own: np.ra
     return label
 
 
-def _carton(brand: Brand, accent: Colour, label: np.ndarray, shape: np.random.Generator, own: np.random.Generator) -> list[Part]:
+def _carton(
+    brand: Brand, accent: Colour, label: np.ndarray, shape: np.random.Generator, own: np.random.Generator
+) -> list[Part]:
     side = drawing.blank(160, 60, mix(brand.colours[0], brand.colours[1], 0.3))
     side[:26] = accent
     drawing.write(side, brand.name, (4, 34, 52, 18), (245, 245, 245), brand.font)
@@ -106,31 +116,54 @@ def _turned(brand: Brand, accent: Colour, label: np.ndarray, shape: np.random.Ge
     textures.small_print(back, (46, 20, 92, 90), 12, (240, 240, 240), shape)
     wrap = np.concatenate([back[:, 92:], label, back[:, :92]], axis=1)
     if brand.kind == "tin":
-        outline = [(radius * 0.96, 0), (radius, 0.03), (radius, 0.85), (radius * 0.96, 0.9), (radius * 0.9, 0.9)]
+        outline = [
+            (radius * 0.96, 0),
+            (radius, 0.03),
+            (radius, 0.85),
+            (radius * 0.96, 0.9),
+            (radius * 0.9, 0.9),
+        ]
         colours = [(150, 150, 155), brand.colours[0], (170, 170, 175), (200, 200, 205)]
     elif brand.kind == "jar":
         neck = radius * shape.uniform(0.6, 0.85)
-        outline = [(radius * 0.9, 0), (radius, 0.08), (radius, 0.6), (neck, 0.72), (neck * 1.1, 0.72), (neck * 1.1, 0.88)]
+        outline = [
+            (radius * 0.9, 0),
+            (radius, 0.08),
+            (radius, 0.6),
+            (neck, 0.72),
+            (neck * 1.1, 0.72),
+            (neck * 1.1, 0.88),
+        ]
         colours = [brand.colours[1], brand.colours[0], brand.colours[1], lid, lid]
     else:
         neck, shoulder = radius * shape.uniform(0.25, 0.5), shape.uniform(0.6, 0.8)
-        outline = [(radius * 0.92, 0), (radius * 0.8, 0.12), (radius * 0.8, shoulder), (neck, shoulder + 0.22), (neck, 1.15),
-                   (neck * 1.2, 1.15), (neck * 1.2, 1.3)]
+        outline = [
+            (radius * 0.92, 0),
+            (radius * 0.8, 0.12),
+            (radius * 0.8, shoulder),
+            (neck, shoulder + 0.22),
+            (neck, 1.15),
+            (neck * 1.2, 1.15),
+            (neck * 1.2, 1.3),
+        ]
         colours = [brand.colours[1], brand.colours[0], brand.colours[1], brand.colours[1], lid, lid]
     # The label is centred on angle pi of the wrap; the turn brings it to the front.
     return mesh.revolution(np.array(outline), 16, colours, skins={1: wrap}, turn=np.pi)
 
 
 def photo(package: Package, rng: np.random.Generator, style: str) -> np.ndarray:
-    """A customer's or a shop's picture of one package. style: 'shop' (even backdrop) or 'home' (anything goes)."""
+    """A picture of one package. style: 'shop' (even backdrop) or 'home' (a customer's: anything goes)."""
     size = photograph.photo_size(rng, (0.7, 1.3))
     shape = photograph.drawing_size(size)
     home = style == "home"
     canvas = photograph.room(shape, rng) if home else photograph.studio(shape, rng)
     yaw_reach = 0.6 if home else 0.45
     camera = Camera(
-        yaw=rng.uniform(-yaw_reach, yaw_reach), pitch=rng.uniform(-0.1, 0.6), roll=rng.normal(0, 0.12 if home else 0.04),
-        distance=rng.uniform(2.5, 6), fill=rng.uniform(0.6, 1.1) if home else rng.uniform(0.65, 0.95),
+        yaw=rng.uniform(-yaw_reach, yaw_reach),
+        pitch=rng.uniform(-0.1, 0.6),
+        roll=rng.normal(0, 0.12 if home else 0.04),
+        distance=rng.uniform(2.5, 6),
+        fill=rng.uniform(0.6, 1.1) if home else rng.uniform(0.65, 0.95),
         centre_xy=(rng.uniform(0.38, 0.62), rng.uniform(0.42, 0.6)),
     )
     photograph.put(canvas, package.solid, camera, rng)

@@ -19,11 +19,10 @@ NOISE = np.random.default_rng(0).standard_normal((384, 384), dtype=np.float32)  
 class Roughness:
     """How hard a kind of photo is on its object. All are spreads; 0 leaves the picture as drawn."""
 
-    light: float = 0.5    # uneven light and exposure
-    cast: float = 0.10    # colour of the light
-    blur: float = 0.8     # px, at most
-    noise: float = 6.0    # grey levels, at most
-    quality: tuple[int, int] = (55, 92)
+    light: float = 0.5  # uneven light and exposure
+    cast: float = 0.10  # colour of the light
+    blur: float = 0.8  # px, at most
+    noise: float = 6.0  # grey levels, at most
 
 
 def photo_size(rng: np.random.Generator, aspect: tuple[float, float]) -> tuple[int, int]:
@@ -44,7 +43,9 @@ def sunlight(rng: np.random.Generator) -> np.ndarray:
     return direction / np.linalg.norm(direction)
 
 
-def put(canvas: np.ndarray, solid: Solid, camera: Camera, rng: np.random.Generator, shadow: float = 0.6) -> Viewpoint:
+def put(
+    canvas: np.ndarray, solid: Solid, camera: Camera, rng: np.random.Generator, shadow: float = 0.6
+) -> Viewpoint:
     """Draw a solid with its shadow on the ground (factor `shadow`, 1 for none) under a random light."""
     view = Viewpoint(camera, solid, canvas.shape[0], canvas.shape[1])
     if shadow < 1:
@@ -75,8 +76,12 @@ def room(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         left, top = rng.uniform(-0.1, 0.9) * small[1], horizon - rng.uniform(0.1, 0.6) * small[0]
         right = left + rng.uniform(0.08, 0.4) * small[1]
         colour = drawing.hsv(rng.random(), rng.uniform(0.05, 0.8), rng.uniform(0.15, 0.9))
-        drawing.fill(canvas, np.array([[left, top], [right, top], [right, horizon + 4], [left, horizon + 4]]), colour)
-    floor = textures.grain(drawing.blank(small[0] - horizon, small[1], ground), rng, 0.3, (int(rng.integers(4, 20)), 3))
+        drawing.fill(
+            canvas, np.array([[left, top], [right, top], [right, horizon + 4], [left, horizon + 4]]), colour
+        )
+    floor = textures.grain(
+        drawing.blank(small[0] - horizon, small[1], ground), rng, 0.3, (int(rng.integers(4, 20)), 3)
+    )
     canvas[horizon:] = floor
     return drawing.stretch(drawing.blur(canvas, rng.uniform(0.6, 3.0)), height, width)
 
@@ -86,23 +91,34 @@ def outdoors(shape: tuple[int, int], rng: np.random.Generator, ground: str) -> n
     height, width = shape
     small = (height // 2, width // 2)
     top = drawing.hsv(rng.uniform(0.52, 0.66), rng.uniform(0.05, 0.65), rng.uniform(0.45, 1.0))
-    bottom = drawing.mix(top, drawing.hsv(rng.uniform(0.0, 0.14), rng.uniform(0.1, 0.5), 0.95), rng.uniform(0.2, 0.9))
+    bottom = drawing.mix(
+        top, drawing.hsv(rng.uniform(0.0, 0.14), rng.uniform(0.1, 0.5), 0.95), rng.uniform(0.2, 0.9)
+    )
     rows = np.linspace(0, 1, small[0])[:, None, None]
     canvas = (np.array(top) * (1 - rows) + np.array(bottom) * rows).repeat(small[1], axis=1).astype(np.uint8)
-    clouds = np.clip(drawing.smooth_noise(rng, small, (6, 5)) * 2.2 - rng.uniform(0.9, 2.0), 0, 0.8)[:, :, None]
+    clouds = np.clip(drawing.smooth_noise(rng, small, (6, 5)) * 2.2 - rng.uniform(0.9, 2.0), 0, 0.8)[
+        :, :, None
+    ]
     canvas = (canvas * (1 - clouds) + 245 * clouds).astype(np.uint8)
     horizon = int(small[0] * rng.uniform(0.45, 0.75))
     green = rng.random() < 0.6
     for x in np.arange(-0.05, 1.05, 0.12):
-        hue, value = (rng.uniform(0.2, 0.38), rng.uniform(0.15, 0.5)) if green else (rng.uniform(0, 0.15), rng.uniform(0.3, 0.8))
+        hue, value = (
+            (rng.uniform(0.2, 0.38), rng.uniform(0.15, 0.5))
+            if green
+            else (rng.uniform(0, 0.15), rng.uniform(0.3, 0.8))
+        )
         colour = drawing.hsv(hue, rng.uniform(0.1, 0.7 if green else 0.35), value)
         tall = rng.uniform(0.03, 0.35) * small[0]
         if green:
             drawing.ellipse(canvas, (x * small[1], horizon), (0.1 * small[1], tall), colour)
         else:
             drawing.fill(canvas, _block(x * small[1], horizon - tall, 0.11 * small[1], tall + 3), colour)
-    earth = (drawing.hsv(0.1, rng.uniform(0, 0.15), rng.uniform(0.25, 0.7)) if ground == "road"
-             else drawing.hsv(rng.uniform(0.14, 0.35), rng.uniform(0.2, 0.6), rng.uniform(0.2, 0.65)))
+    earth = (
+        drawing.hsv(0.1, rng.uniform(0, 0.15), rng.uniform(0.25, 0.7))
+        if ground == "road"
+        else drawing.hsv(rng.uniform(0.14, 0.35), rng.uniform(0.2, 0.6), rng.uniform(0.2, 0.65))
+    )
     canvas[horizon:] = textures.grain(drawing.blank(small[0] - horizon, small[1], earth), rng, 0.25, (14, 6))
     return drawing.stretch(drawing.blur(canvas, rng.uniform(0.5, 2.0)), height, width)
 
@@ -112,7 +128,7 @@ def _block(left: float, top: float, width: float, height: float) -> np.ndarray:
 
 
 def occlude(canvas: np.ndarray, rng: np.random.Generator, share: float) -> None:
-    """Things in front: cut-off shapes that enter from the border and cover up to about `share` of the width."""
+    """Things in front: shapes that enter from the border and cover up to about `share` of the width."""
     height, width = canvas.shape[:2]
     for _ in range(int(rng.integers(1, 3))):
         reach = rng.uniform(0.4, 1.0) * share
@@ -126,7 +142,9 @@ def occlude(canvas: np.ndarray, rng: np.random.Generator, share: float) -> None:
             drawing.fill(canvas, textures.glyph_outline(rng) * radii + centre, colour)
 
 
-def develop(canvas: np.ndarray, size: tuple[int, int], rng: np.random.Generator, rough: Roughness) -> np.ndarray:
+def develop(
+    canvas: np.ndarray, size: tuple[int, int], rng: np.random.Generator, rough: Roughness
+) -> np.ndarray:
     """Light, lens and sensor: the canvas [h, w, 3] -> the photo of `size` (height, width)."""
     photo = drawing.shrink(canvas, *size)
     exposure = np.exp(rng.normal(0, 0.35 * rough.light))
@@ -144,8 +162,3 @@ def develop(canvas: np.ndarray, size: tuple[int, int], rng: np.random.Generator,
         grain = NOISE[top : top + size[0], left : left + size[1]] * np.float32(sigma_levels)
         photo = drawing.add_noise(photo, grain.astype(np.int16))
     return photo
-
-
-def jpeg(photo: np.ndarray, rng: np.random.Generator, rough: Roughness) -> bytes:
-    """Bytes of the photo at a quality within the kind's range."""
-    return drawing.encode_jpeg(photo, int(rng.integers(rough.quality[0], rough.quality[1] + 1)))

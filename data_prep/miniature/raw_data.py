@@ -1,13 +1,14 @@
 """What a miniature data set consists of before it is drawn: its photos, its annotation files, its defects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-# Defects of each data set, whatever its size: {source: {kind: number of files}}. 'truncated' and 'empty' files cannot be
-# decoded, 'missing' ones are listed and not there; all three are rejects. 'grey', 'cmyk' and 'png' (in a .jpg) can be used.
-# A 'duplicate' has the bytes of another file of its class; a 'leaked' train file has those of a test file.
+# Defects of each data set, whatever its size: {source: {kind: number of files}}. 'truncated' and 'empty'
+# files cannot be decoded, 'missing' ones are listed and not there; all three are rejects. 'grey', 'cmyk' and
+# 'png' (in a .jpg) can be used. A 'duplicate' has the bytes of another file of its class; a 'leaked' train
+# file has those of a test file.
 DEFECTS: dict[str, dict[str, int]] = {
     "products_10k": {"truncated": 1, "empty": 1, "missing": 2, "cmyk": 1, "grey": 1, "duplicate": 1},
     "stanford_products": {"truncated": 1, "missing": 1, "grey": 2, "duplicate": 1, "leaked": 1},
@@ -16,6 +17,17 @@ DEFECTS: dict[str, dict[str, int]] = {
     "gldv2": {"truncated": 1, "empty": 1, "missing": 3, "cmyk": 1, "png": 1},
     "met": {"truncated": 1, "missing": 2, "grey": 1, "png": 1},
 }
+
+# Classes of the quickstart (scale 1). Official splits give the first two thirds of them to training.
+N_CLASSES = {
+    "products_10k": 66,
+    "stanford_products": 84,
+    "stanford_cars": 60,
+    "deepfashion_inshop": 78,
+    "gldv2": 66,
+    "met": 78,
+}
+MIN_CLASSES = 18  # leaves room for every defect
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,21 @@ def stream(seed: int, source: str, *numbers: int) -> np.random.Generator:
     return np.random.default_rng([seed, list(DEFECTS).index(source), *numbers])
 
 
+def n_classes(source: str, scale: float) -> int:
+    """How many classes a data set has; a multiple of three."""
+    return max(MIN_CLASSES, 3 * round(N_CLASSES[source] * scale / 3))
+
+
+def n_train_classes(source: str, scale: float) -> int:
+    """How many of them an official split gives to training: two thirds."""
+    return n_classes(source, scale) * 2 // 3
+
+
+def lines(header: str, rows: Iterable[str]) -> bytes:
+    """A text file: a header and rows."""
+    return ("\n".join([header, *rows]) + "\n").encode()
+
+
 def family_of(item: int) -> int:
     """Of six items three are siblings, two are siblings, one stands alone: how alike classes are.
 
@@ -74,15 +101,16 @@ def photo_stream(seed: int, source: str, photo: Photo) -> np.random.Generator:
     return stream(seed, source, photo.item, photo.view, 0, 3)
 
 
-def with_defects(photos: Sequence[Photo], kinds: Mapping[str, int], rng: np.random.Generator) -> list[Photo]:
-    """The photos with `kinds` {kind: number} of defects, each in a different class of four photos or more."""
+def with_defects(photos: Sequence[Photo], source: str, seed: int) -> list[Photo]:
+    """The photos with the defects of their data set, each in a different class of four photos or more."""
+    rng = stream(seed, source, 0, 0, 0, 5)
     by_class: dict[str, list[int]] = {}
     for position, photo in enumerate(photos):
         by_class.setdefault(photo.class_key, []).append(position)
     roomy = [positions for positions in by_class.values() if len(positions) >= 4]
     damaged = list(photos)
     order = rng.permutation(len(roomy)).tolist()
-    for kind, number in kinds.items():
+    for kind, number in DEFECTS[source].items():
         for _ in range(number):
             choice = next(k for k in order if kind != "leaked" or photos[roomy[k][0]].split == "train")
             order.remove(choice)

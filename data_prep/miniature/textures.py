@@ -5,8 +5,38 @@ import numpy as np
 from data_prep.miniature import drawing
 from data_prep.miniature.drawing import Colour
 
-SYLLABLES = ("ba", "ko", "ri", "mu", "ten", "sol", "vi", "da", "lo", "pra", "zu", "ne", "fi", "gar", "hel", "om", "ys", "tra")
-PATTERNS = ("plain", "stripes", "bands", "checks", "dots", "flowers", "zigzag", "marble", "patches", "diamonds")
+SYLLABLES = (
+    "ba",
+    "ko",
+    "ri",
+    "mu",
+    "ten",
+    "sol",
+    "vi",
+    "da",
+    "lo",
+    "pra",
+    "zu",
+    "ne",
+    "fi",
+    "gar",
+    "hel",
+    "om",
+    "ys",
+    "tra",
+)
+PATTERNS = (
+    "plain",
+    "stripes",
+    "bands",
+    "checks",
+    "dots",
+    "flowers",
+    "zigzag",
+    "marble",
+    "patches",
+    "diamonds",
+)
 
 
 def any_of(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
@@ -20,7 +50,7 @@ def word(rng: np.random.Generator, n_syllables: int) -> str:
 
 
 def glyph_outline(rng: np.random.Generator) -> np.ndarray:
-    """[N, 2] a closed outline within radius 1: a star, a flower, a polygon or a blob, each in its own proportions."""
+    """[N, 2] a closed outline within radius 1: a star, a flower or a blob, in its own proportions."""
     angles = np.linspace(0, 2 * np.pi, 49)[:-1]
     n_tips, depth, phase = int(rng.integers(3, 9)), rng.uniform(0.15, 0.6), rng.uniform(0, 2 * np.pi)
     kind = rng.integers(3)
@@ -34,7 +64,9 @@ def glyph_outline(rng: np.random.Generator) -> np.ndarray:
     return np.column_stack([radii * np.cos(angles), radii * np.sin(angles) * rng.uniform(0.6, 1.0)])
 
 
-def stamp(canvas: np.ndarray, outline: np.ndarray, centre: tuple[float, float], radius_px: float, colour: Colour) -> None:
+def stamp(
+    canvas: np.ndarray, outline: np.ndarray, centre: tuple[float, float], radius_px: float, colour: Colour
+) -> None:
     """Fill an outline [N, 2] of radius 1 at a place and size."""
     drawing.fill(canvas, outline * radius_px + centre, colour)
 
@@ -51,8 +83,11 @@ def pattern(kind: str, shape: tuple[int, int], colours: list[Colour], rng: np.ra
     if kind in ("bands", "checks"):
         for k, y in enumerate(range(0, height, step)):
             band = canvas[y : y + max(1, int(duty * step))]
-            band[:] = (0.5 * band + 0.5 * np.array(colours[1 + k % (len(colours) - 1)])) if kind == "checks" else colours[
-                1 + k % (len(colours) - 1)]
+            band[:] = (
+                (0.5 * band + 0.5 * np.array(colours[1 + k % (len(colours) - 1)]))
+                if kind == "checks"
+                else colours[1 + k % (len(colours) - 1)]
+            )
     if kind in ("dots", "flowers", "diamonds"):
         _scatter(canvas, kind, step, colours, rng)
     if kind == "zigzag":
@@ -69,7 +104,9 @@ def pattern(kind: str, shape: tuple[int, int], colours: list[Colour], rng: np.ra
     return canvas
 
 
-def _scatter(canvas: np.ndarray, kind: str, step: int, colours: list[Colour], rng: np.random.Generator) -> None:
+def _scatter(
+    canvas: np.ndarray, kind: str, step: int, colours: list[Colour], rng: np.random.Generator
+) -> None:
     outline = glyph_outline(rng) if kind == "flowers" else None
     radius = step * rng.uniform(0.22, 0.42)
     for row, y in enumerate(range(0, canvas.shape[0] + step, step)):
@@ -80,7 +117,11 @@ def _scatter(canvas: np.ndarray, kind: str, step: int, colours: list[Colour], rn
             elif kind == "dots":
                 drawing.ellipse(canvas, (x, y), (radius, radius), colour)
             else:
-                drawing.fill(canvas, np.array([[x, y - radius], [x + radius, y], [x, y + radius], [x - radius, y]]), colour)
+                drawing.fill(
+                    canvas,
+                    np.array([[x, y - radius], [x + radius, y], [x, y + radius], [x - radius, y]]),
+                    colour,
+                )
 
 
 def grain(canvas: np.ndarray, rng: np.random.Generator, depth: float, cells: tuple[int, int]) -> np.ndarray:
@@ -89,7 +130,9 @@ def grain(canvas: np.ndarray, rng: np.random.Generator, depth: float, cells: tup
     return drawing.shade(canvas, field)
 
 
-def small_print(canvas: np.ndarray, box: tuple[int, int, int, int], n_lines: int, colour: Colour, rng: np.random.Generator) -> None:
+def small_print(
+    canvas: np.ndarray, box: tuple[int, int, int, int], n_lines: int, colour: Colour, rng: np.random.Generator
+) -> None:
     """Lines of type too small to read, in a box (left, top, width, height)."""
     left, top, width, height = box
     for row in range(n_lines):
@@ -103,5 +146,7 @@ def small_print(canvas: np.ndarray, box: tuple[int, int, int, int], n_lines: int
 def palette(rng: np.random.Generator, n_colours: int) -> list[Colour]:
     """Colours that go together: one hue, its neighbours and a contrast, in differing brightness."""
     hue, spread = rng.random(), rng.choice([0.08, 0.33, 0.5])
-    return [drawing.hsv(hue + spread * k + rng.normal(0, 0.03), rng.uniform(0.25, 0.9), rng.uniform(0.25, 0.95))
-            for k in range(n_colours)]
+    return [
+        drawing.hsv(hue + spread * k + rng.normal(0, 0.03), rng.uniform(0.25, 0.9), rng.uniform(0.25, 0.95))
+        for k in range(n_colours)
+    ]

@@ -1,18 +1,21 @@
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
+from markupsafe import escape
 from PIL import Image
 
 from data_prep.catalogue import make_catalogue, reject
 from data_prep.decode_check import check_images
 from data_prep.labels import number_classes
 from data_prep.manifest import Manifest
-from data_prep.report import contact_sheets, print_summary, split_table, write_rejects, write_report
+from data_prep.report import contact_sheets, print_summary, source_table, split_table, write_rejects, write_report
 from data_prep.shard_plan import ImageSettings, plan_shards
 from data_prep.shards import write_shard
+from data_prep.sources import SOURCES
 from data_prep.sources.source import source_rows
 
 
@@ -31,7 +34,7 @@ def packed(tmp_path):
     tasks = plan_shards(table, labels, ImageSettings(64, 90), 10, 0, (tmp_path, tmp_path))
     steps = {"scan": {"images": 4, "classes": 2}, "decode check": {"images": 3, "classes": 2}}
     manifest = Manifest(
-        mixture={"name": "small<1>", "seed": 7, "image_px": 64},
+        mixture={"name": "small<1>", "seed": 7, "image_px": 64, "sources": [{"source": "cars", "reader": "table"}]},
         versions={},
         classes=list(labels.entries),
         shards=[write_shard(task) for task in tasks],
@@ -58,10 +61,28 @@ def test_counts_of_each_source_and_split(packed):
     assert rows == [("train", "vehicles", 1, 2), ("val", "vehicles", 1, 1)]
 
 
+def test_the_rows_of_sources_and_their_sum(packed):
+    rows = source_table(packed[0])
+    assert [(row["source"], row["train"], row["val"], row["test"]) for row in rows] == [
+        ("cars", (2, 1), (1, 1), (0, 0)),
+        ("all", (2, 1), (1, 1), (0, 0)),
+    ]
+
+
+def test_terms_are_those_of_the_data_set_and_only_of_the_known_ones(packed, tmp_path):
+    manifest, folder, _ = packed
+    write_report(manifest, folder, tmp_path / "own.html")
+    assert "data of your own" in (tmp_path / "own.html").read_text()
+    mixture = manifest.mixture | {"sources": [{"source": "met", "reader": None}]}
+    write_report(replace(manifest, mixture=mixture, counts={"met": {}}), folder, tmp_path / "met.html")
+    text = (tmp_path / "met.html").read_text()
+    assert str(escape(SOURCES["met"].licence)) in text and SOURCES["met"].homepage in text
+
+
 def test_a_sheet_of_pictures_for_each_source_and_split(packed):
     sheets = contact_sheets(packed[0], packed[1])
-    assert [title for title, _ in sheets] == ["cars train", "cars val"]
-    assert [Image.open(io.BytesIO(jpeg)).size for _, jpeg in sheets] == [(192, 96), (96, 96)]
+    sizes = {split: Image.open(io.BytesIO(jpeg)).size for split, jpeg in sheets["cars"].items()}
+    assert list(sheets) == ["cars"] and sizes == {"train": (192, 96), "val": (96, 96)}
 
 
 def test_the_page_holds_numbers_and_pictures_and_escapes_names(packed):
@@ -86,3 +107,12 @@ def test_the_summary_on_the_screen(packed, capsys):
     print_summary(packed[0])
     shown = capsys.readouterr().out
     assert "vehicles" in shown and "animated" in shown
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines()]
+    assert ["all", "", "2 (1)", "1 (1)", "0 (0)", "0.0"] in rows
+
+
+def test_the_summary_in_a_log_is_not_cut(packed, capsys):
+    long_name = "a_source_whose_name_is_rather_long_for_a_table"
+    manifest = replace(packed[0], shards=[replace(shard, source=long_name) for shard in packed[0].shards])
+    print_summary(manifest)
+    assert long_name in capsys.readouterr().out

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from train.callbacks import MetricsLog, RoundCheckpoint
+from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint
 from train.run_log import read_metrics
 
 
@@ -47,3 +47,21 @@ def test_a_checkpoint_that_fails_half_way_leaves_the_one_before(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         RoundCheckpoint(path).on_train_epoch_end(trainer, None)
     assert path.read_text() == "whole" and [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_log_gets_a_line_now_and_then_and_a_score_a_round(monkeypatch, capsys):
+    clock = [100.0]
+    monkeypatch.setattr("train.callbacks.time.monotonic", lambda: clock[0])
+    lines = ProgressLines(n_steps=20, every_seconds=10.0)
+    lines.on_train_start(trainer_at(4), MODULE)  # resumed after step 4
+    for step in range(5, 17):
+        clock[0] += 3.0
+        lines.on_train_batch_end(trainer_at(step, train_loss=float(step)), MODULE, None, None, 0)
+    lines.on_validation_end(trainer_at(16), MODULE)
+    # 3 s a step: lines at 12, 24 and 36 s after the start; what is left is 12, 8 and 4 steps.
+    assert capsys.readouterr().out.splitlines() == [
+        "  step 8/20, loss 8.000, 0.6 min left",
+        "  step 12/20, loss 12.000, 0.4 min left",
+        "  step 16/20, loss 16.000, 0.2 min left",
+        "  step 16/20, val mMP@5 0.2500",
+    ]

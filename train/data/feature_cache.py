@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from data_prep.files import writing_atomically
+from data_prep.progress import progress_bar
 from train.data.datasets import OrderedBatches
 from train.data.preprocessing import PreprocessSpec, normalise_batch
 from train.data.readers import ShardReader
@@ -47,7 +47,7 @@ def compute_features(
     device = next(tower.parameters()).device
     batches = OrderedBatches(reader, spec, batch_size)
     rows = []
-    with tqdm(total=len(reader), desc=f"{title} ({reader.split}, {spec.image_px} px)", unit="img") as progress:
+    with progress_bar(len(reader), f"{title} ({reader.split}, {spec.image_px} px)", "image") as progress:
         for number in range(len(batches)):
             pixels = batches[number]["pixels"].to(device)
             rows.append(tower(normalise_batch(pixels, spec)).to(torch.float32).cpu().numpy())

@@ -84,8 +84,12 @@ class ShardReader:
 
     def image(self, index: int) -> Image.Image:
         """Sample `index` as an RGB picture."""
-        with Image.open(io.BytesIO(self.jpeg_bytes(index))) as image:
-            return image.convert("RGB")
+        try:
+            with Image.open(io.BytesIO(self.jpeg_bytes(index))) as image:
+                return image.convert("RGB")
+        except OSError as error:
+            where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
+            raise ConfigError(f"{where}: damaged since it was packed: {error}; build the shards again") from error
 
 
 def _index_shard(path: Path) -> list[tuple[dict, int, int]]:

@@ -118,9 +118,9 @@ def score_embeddings(
     return _summarise(_measure(relevant, n_matches, n_leading), sets, decimals, pictures)
 
 
-def check_items(items: EvaluationItems) -> None:
+def check_items(items: EvaluationItems, where: str = "evaluation") -> None:
     """Raise ConfigError unless there are queries, and each has a relevant index image besides itself."""
-    _count_matches(items, _split_roles(items))
+    _count_matches(items, _split_roles(items, where), where)
 
 
 @dataclass(frozen=True)
@@ -133,16 +133,16 @@ class _Sets:
     own_rows: np.ndarray
 
 
-def _split_roles(items: EvaluationItems) -> _Sets:
+def _split_roles(items: EvaluationItems, where: str = "evaluation") -> _Sets:
     roles = np.asarray(items.roles)
     query_rows, index_rows = np.flatnonzero(roles != "index"), np.flatnonzero(roles != "query")
     if not len(query_rows):
-        raise ConfigError(f"evaluation: none of {len(items)} images has the role query or both")
+        raise ConfigError(f"{where}: none of {len(items)} images has the role query or both")
     own_rows = relevance.find_own_rows(items.ids, query_rows, index_rows)
     return _Sets(np.asarray(items.domains), query_rows, index_rows, own_rows)
 
 
-def _count_matches(items: EvaluationItems, sets: _Sets) -> np.ndarray:
+def _count_matches(items: EvaluationItems, sets: _Sets, where: str = "evaluation") -> np.ndarray:
     """[Q] relevant index images of each query, at least one, or a ConfigError."""
     labels = relevance.encode_labels(items.domains, items.class_keys)
     n_matches = relevance.count_matches(labels, sets.query_rows, sets.index_rows, sets.own_rows)
@@ -153,7 +153,7 @@ def _count_matches(items: EvaluationItems, sets: _Sets) -> np.ndarray:
             for row in lonely[:5]
         ]
         raise ConfigError(
-            f"evaluation: {len(lonely)} of {len(sets.query_rows)} queries have no index image of their "
+            f"{where}: {len(lonely)} of {len(sets.query_rows)} queries have no index image of their "
             f"domain and class besides themselves: {'; '.join(named)}{' ...' if len(lonely) > 5 else ''}"
         )
     return n_matches

@@ -16,7 +16,8 @@ from torch import Tensor
 from data_prep.config_files import read_config, write_config
 from data_prep.errors import ConfigError
 from data_prep.files import writing_atomically
-from train.callbacks import MetricsLog, RoundCheckpoint
+from data_prep.progress import is_watched
+from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint
 from train.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
 from train.config import StageConfig, TrainConfig
 from train.data.feature_cache import cached_features, compute_features
@@ -71,8 +72,8 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
     Raises:
         ConfigError: the folder holds another run, or this one unfinished and `resume` is off; shards that changed.
     """
-    _claim_run_dir(config, places.run_dir, resume)
     manifest_sha256 = ShardReader(places.shards_dir, "val").manifest.sha256
+    _claim_run_dir(config, places.run_dir, resume)
     progress: Progress | None = None
     for index, stage in enumerate(config.stages):
         path = places.stage_path(index, stage)
@@ -147,9 +148,14 @@ def _say(config: TrainConfig, index: int, text: str) -> None:
 
 
 def _claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
-    """Create the run folder, or make sure that it holds this very run."""
+    """Create the run folder, or make sure that it holds this very run.
+
+    A run that left no checkpoint (a wrong rule, an early kill) left nothing to lose: its folder is taken over.
+    """
     resolved_path = run_dir / "resolved.yaml"
-    if resolved_path.is_file():
+    for leftover in run_dir.glob(".*.unfinished"):  # of a process that was killed
+        leftover.unlink()
+    if resolved_path.is_file() and any(run_dir.glob("*.ckpt")):
         if not resume:
             raise ConfigError(f"{run_dir}: holds a run already; --resume goes on with it, or choose another --run-dir")
         before = read_config(TrainConfig, resolved_path)
@@ -160,6 +166,7 @@ def _claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
                               "use another --run-dir")
         return
     run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "metrics.jsonl").unlink(missing_ok=True)
     write_environment(run_dir)
     write_config(config, resolved_path)
 
@@ -175,7 +182,7 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
     step_reached = _global_step_of(unfinished_path)
     drop_metrics_after(places.run_dir, stage.name, step_reached)
     callbacks: list[pl.Callback] = [
-        pl.callbacks.TQDMProgressBar(refresh_rate=max(1, n_steps // 100)),
+        pl.callbacks.TQDMProgressBar(refresh_rate=max(1, n_steps // 100)) if is_watched() else ProgressLines(n_steps),
         MetricsLog(places.run_dir, stage.name, every_steps=max(1, n_steps // 100)),
     ]
     if stage.ema_decay is not None:
@@ -186,12 +193,11 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
         precision=stage.precision, max_epochs=len(loaders.plan.round_starts), reload_dataloaders_every_n_epochs=1,
         accumulate_grad_batches=stage.accumulate_batches, gradient_clip_val=stage.clip_gradient_norm,
         num_sanity_val_steps=0, logger=False, enable_checkpointing=False, use_distributed_sampler=False,
-        enable_model_summary=False, deterministic="warn", callbacks=callbacks,
+        enable_model_summary=False, enable_progress_bar=is_watched(), deterministic="warn", callbacks=callbacks,
     )
     trainer.fit(module, datamodule=loaders, ckpt_path=unfinished_path if step_reached else None, weights_only=True)
     if not module.last_validation:  # killed after the last round: only the score is missing
         trainer.validate(module, datamodule=loaders, verbose=False)
-
 
 
 def _quiet_lightning() -> None:

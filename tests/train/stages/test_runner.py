@@ -120,13 +120,17 @@ def test_another_run_in_the_folder_is_an_error(packed, tmp_path, make_config):
         run_stages(make_config({"epochs": 2}, seed=5), Places(packed, tmp_path), resume=True)
 
 
-def test_best_validation_chooses_among_the_stages(packed, tmp_path, make_config):
-    ruined = {"name": "ruined", "optimizer": {"lr": 30.0, "kind": "sgd"}, "epochs": 2}
-    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}}, ruined, choose="best_validation")
+@pytest.mark.parametrize("choose, stage", [("best_validation", "first"), ("last", "second")])
+def test_final_is_the_last_stage_or_the_best_on_validation(packed, tmp_path, make_config, monkeypatch, choose, stage):
+    real = runner._stage_meta
+
+    def first_is_better(config, index, data, scores):
+        return real(config, index, data, scores | {"val/mMP@5": (0.9, 0.8)[index]})
+
+    monkeypatch.setattr(runner, "_stage_meta", first_is_better)
+    config = make_config({"name": "first"}, {"name": "second"}, choose=choose)
     final = run_stages(config, Places(packed, tmp_path), resume=False)
-    stages = [load_checkpoint(path).meta["val"]["mMP@5"] for path in sorted(tmp_path.glob("stage-*.ckpt"))]
-    assert load_checkpoint(final).meta["val"]["mMP@5"] == max(stages)
-    assert stages[0] > stages[1] and load_checkpoint(final).meta["stage"] == "everything"
+    assert load_checkpoint(final).meta["stage"] == stage
 
 
 def test_export_size_is_validated_anew(packed, tmp_path, make_config):

@@ -1,0 +1,59 @@
+"""Draws the photos of one item and turns them into the bytes of their files, defects included."""
+
+import io
+from types import ModuleType
+
+import numpy as np
+from PIL import Image
+
+from data_prep.miniature import artworks, buildings, cars, drawing, garments, packages, shop_items
+from data_prep.miniature.raw_data import Photo, design_streams, photo_stream
+
+QUALITY = (60, 92)  # JPEG quality, lowest and highest
+ARTISTS: dict[str, ModuleType] = {
+    "products_10k": packages,
+    "stanford_products": shop_items,
+    "stanford_cars": cars,
+    "deepfashion_inshop": garments,
+    "gldv2": buildings,
+    "met": artworks,
+}
+
+
+def draw_item(seed: int, source: str, photos: list[Photo]) -> dict[str, bytes]:
+    """{path: content} of photos that show the same item; 'missing' ones are left out."""
+    artist = ARTISTS[source]
+    design = artist.design(*design_streams(seed, source, photos[0].item))
+    contents = {}
+    for photo in photos:
+        if photo.defect != "missing":
+            rng = photo_stream(seed, source, photo)
+            picture = artist.photo(design, rng, photo.style)
+            contents[photo.path] = encode(picture, int(rng.integers(*QUALITY)), photo.defect)
+    return contents
+
+
+def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
+    """File content of a picture [H, W, 3]: a JPEG, or what a defect of raw_data.DEFECTS makes of it.
+
+    Raises:
+        ValueError: an unknown defect.
+    """
+    if defect in ("cmyk", "png"):
+        buffer = io.BytesIO()
+        image = Image.fromarray(picture)
+        if defect == "png":
+            image.save(buffer, "PNG")
+        else:
+            image.convert("CMYK").save(buffer, "JPEG", quality=quality)
+        return buffer.getvalue()
+    if defect == "grey":
+        picture = picture.mean(axis=2).astype(np.uint8)
+    content = drawing.encode_jpeg(picture, quality)
+    if defect in ("", "grey"):
+        return content
+    if defect == "truncated":
+        return content[: len(content) // 2]
+    if defect == "empty":
+        return b""
+    raise ValueError(f"no defect {defect!r}; known: truncated, empty, grey, cmyk, png")

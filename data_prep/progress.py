@@ -1,0 +1,28 @@
+"""Progress bars that stay short where nobody watches: a log file keeps every state of a bar."""
+
+import sys
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_STATES = 0.5  # on a terminal
+SECONDS_BETWEEN_STATES_IN_A_LOG = 60.0
+
+
+def is_watched() -> bool:
+    """Whether progress goes to a terminal, where a new state replaces the one before."""
+    return sys.stderr.isatty()
+
+
+def progress_bar(total: int, title: str, unit: str) -> tqdm:
+    """A bar on stderr, as a context manager; in a log about one state a minute, besides the first and the last.
+
+    Args:
+        total: units at the end.
+        title: shown before the bar.
+        unit: what `update` counts, in the singular.
+    """
+    seconds = SECONDS_BETWEEN_STATES if is_watched() else SECONDS_BETWEEN_STATES_IN_A_LOG
+    # maxinterval: tqdm's own thread forces a state after this time, ten seconds unless told otherwise.
+    return tqdm(
+        total=total, desc=title, unit=unit, dynamic_ncols=True, mininterval=seconds, maxinterval=max(10, seconds)
+    )
