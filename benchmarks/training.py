@@ -26,7 +26,8 @@ def measure(variant: str, image_px: int, batch: int, repeats: int = 4) -> dict[s
     from train.model.backbones import BackboneSpec, build_backbone
 
     layout = torch.channels_last if "channels_last" in variant else torch.contiguous_format
-    tower = build_backbone(BackboneSpec("timm", "tf_efficientnet_lite0", None, image_px)).to(memory_format=layout).eval()
+    spec = BackboneSpec("timm", "tf_efficientnet_lite0", None, image_px)
+    tower = build_backbone(spec).to(memory_format=layout).eval()
     images = torch.randn(batch, 3, image_px, image_px).to(memory_format=layout)
 
     def forward() -> None:
