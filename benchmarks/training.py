@@ -49,7 +49,7 @@ def _rate(work, batch: int, repeats: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__, allow_abbrev=False)
     parser.add_argument("--image-px", type=int, default=128)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--variant", choices=VARIANTS, help="measure one variant in this process and print JSON")
