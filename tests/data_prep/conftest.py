@@ -1,0 +1,113 @@
+"""A web server on 127.0.0.1 that misbehaves as it is told."""
+
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+@dataclass
+class Hosted:
+    """One file and how it is served; `drops` and `refusals` are used up request by request."""
+
+    content: bytes
+    ranges: bool = True
+    etag: str | None = '"one"'
+    announced: int | None = None  # Content-Length of whole answers, when it is a lie
+    content_type: str = "application/octet-stream"
+    drops: list[int] = field(default_factory=list)  # close after so many bytes of the body
+    always_drop: int | None = None
+    refusals: list[tuple[int, dict]] = field(default_factory=list)
+
+
+class WebServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files: dict[str, Hosted] = {}
+        self.requests: list[tuple[str, str, dict]] = []  # method, path with query, headers
+        self.posts = {}  # path -> function(headers, body) -> (status, headers, body)
+
+    def handle_error(self, request, client_address):
+        pass  # a client that went away is part of the game
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+
+    def sent_headers(self, name):
+        return [headers.get(name) for _, _, headers in self.requests]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *arguments):
+        pass
+
+    def do_GET(self):
+        self.server.requests.append(("GET", self.path, dict(self.headers)))
+        hosted = self.server.files.get(self.path.partition("?")[0])
+        if hosted is None:
+            return self.answer(404, {}, b"no such thing")
+        if hosted.refusals:
+            status, headers = hosted.refusals.pop(0)
+            return self.answer(status, headers, b"<html>refused</html>")
+        start, headers = 0, {"Content-Type": hosted.content_type}
+        if hosted.etag:
+            headers["ETag"] = hosted.etag
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = self.headers.get("If-Range") in (None, hosted.etag)
+        if wanted and hosted.ranges and same:
+            start = int(wanted[1])
+            if start >= len(hosted.content):
+                return self.answer(416, {"Content-Range": f"bytes */{len(hosted.content)}"}, b"")
+            headers["Content-Range"] = f"bytes {start}-{len(hosted.content) - 1}/{len(hosted.content)}"
+        body = hosted.content[start:]
+        if hosted.announced is not None and not start:
+            headers["Content-Length"] = str(hosted.announced)
+        limit = hosted.drops.pop(0) if hosted.drops else hosted.always_drop
+        return self.answer(206 if start else 200, headers, body, limit)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append(("POST", self.path, dict(self.headers)))
+        answer = self.server.posts.get(self.path)
+        if answer is None:
+            return self.answer(404, {}, b"")
+        return self.answer(*answer(dict(self.headers), body))
+
+    def answer(self, status, headers, body, limit=None):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body if limit is None else body[:limit])
+        if limit is not None or int(headers.get("Content-Length", len(body))) != len(body):
+            self.close_connection = True
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """The server; proxies of the environment are kept out of it."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = WebServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def hosted(web):
+    """Put a file on the server: hosted("/a.bin", b"...", drops=[10]) -> its address."""
+
+    def host(path, content, **how):
+        web.files[path] = Hosted(content, **how)
+        return web.url(path)
+
+    return host
