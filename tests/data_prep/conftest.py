@@ -1,5 +1,6 @@
 """A web server on 127.0.0.1 that misbehaves as it is told."""
 
+import json
 import re
 import threading
 from dataclasses import dataclass, field
@@ -111,3 +112,63 @@ def hosted(web):
         return web.url(path)
 
     return host
+
+
+KEY = "s3cret-key"
+SIGNATURE = "s3cret-signature"
+
+
+class KaggleStandIn:
+    """What KaggleApi 2.2.4 talks to when it downloads: JSON by POST, a redirect to a signed address at a storage."""
+
+    def __init__(self, web):
+        self.web = web
+        self.asked = []  # (path, JSON of the request, Authorization)
+        self.refusals = []  # (status, body) before anything is given
+        self.active_token = None
+        web.posts |= {
+            "/v1/competitions.CompetitionApiService/DownloadDataFiles": self._competition,
+            "/v1/datasets.DatasetApiService/DownloadDataset": self._dataset,
+            "/v1/security.OAuthService/IntrospectToken": self._token,
+        }
+
+    def _answer(self, what, headers, body, path):
+        self.asked.append((what, json.loads(body), headers.get("Authorization")))
+        if self.refusals:
+            status, message = self.refusals.pop(0)
+            said = json.dumps({"code": message[0], "message": message[1]}).encode()
+            return status, {"Content-Type": "application/json"}, said
+        return 302, {"Location": self.web.url(f"{path}?X-Goog-Signature={SIGNATURE}")}, b""
+
+    def _competition(self, headers, body):
+        return self._answer("competition", headers, body, f"/storage/{json.loads(body)['competitionName']}/archive.zip")
+
+    def _dataset(self, headers, body):
+        return self._answer("dataset", headers, body, f"/storage/{json.loads(body)['datasetSlug']}.zip")
+
+    def _token(self, headers, body):
+        active = json.loads(body)["token"] == self.active_token
+        answer = {"active": active, "username": "jane" if active else ""}
+        return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+
+
+@pytest.fixture
+def without_credentials(tmp_path_factory, monkeypatch):
+    """No credentials of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_V1_TOKEN", "KAGGLE_KERNEL_RUN_TYPE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(home))
+
+
+@pytest.fixture
+def kaggle_site(web, without_credentials, monkeypatch):
+    """The stand-in, with the real client pointed at it and credentials of the older kind in the environment."""
+    from kagglesdk import kaggle_env
+
+    # The client has no setting for the address of the public site: build_kaggle_client always asks for PROD.
+    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, web.url(""))
+    monkeypatch.setenv("KAGGLE_USERNAME", "jane")
+    monkeypatch.setenv("KAGGLE_KEY", KEY)
+    return KaggleStandIn(web)
