@@ -8,6 +8,7 @@ right size and checksum is synced and renamed; nothing else ever has the final n
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import time
@@ -219,8 +220,9 @@ class _Download:
                     f"{self.remote.name}: {algorithm} of what came is {got}, expected {wanted}; the copy was deleted. "
                     "Try again; if it stays so, the file there has changed"
                 )
-        with writing_atomically(self.path) as unfinished_path:
-            self.part.replace(unfinished_path)
+        with open(self.part, "rb") as part:
+            os.fsync(part.fileno())
+        self.part.replace(self.path)
         self.note_path.unlink(missing_ok=True)
         return sha256
 

@@ -8,6 +8,7 @@ says where, and unpacks what was put there. Without --accept-terms it shows the 
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -141,10 +142,17 @@ def _fetch_item(item: _Item, folder: Path, patience: Patience, tell: Callable[[s
     else:
         (folder / item.into).mkdir(parents=True, exist_ok=True)
         archive.replace(folder / item.into / item.name)
-    note = {"file": item.identity, "n_files": n_files}
-    with writing_atomically(marker) as unfinished_path:
-        unfinished_path.write_text(json.dumps(note) + "\n", encoding="utf-8")
+    _note_done(marker, item.identity, n_files)
     archive.unlink(missing_ok=True)
+    for stale in work.glob(f".{item.name}.*.unfinished"):  # of a process that was killed while it wrote a note
+        stale.unlink()
+
+
+def _note_done(marker: Path, identity: str, n_files: int) -> None:
+    """Leave the marker, after everything it vouches for is on the disk itself."""
+    os.sync()
+    with writing_atomically(marker) as unfinished_path:
+        unfinished_path.write_text(json.dumps({"file": identity, "n_files": n_files}) + "\n", encoding="utf-8")
 
 
 def _is_done(marker: Path, item: _Item, folder: Path) -> bool:
@@ -188,11 +196,9 @@ def _unpack_what_was_brought(source: Source, plan: ByRequest, folder: Path, tell
             continue
         tell(f"{name}: unpacking")
         try:
-            n_files = unpack(archive, folder / into)
+            _note_done(marker, identity, unpack(archive, folder / into))
         except DamagedArchive as error:
             raise ConfigError(f"{error}; get it again") from None
-        with writing_atomically(marker) as unfinished_path:
-            unfinished_path.write_text(json.dumps({"file": identity, "n_files": n_files}) + "\n", encoding="utf-8")
     try:
         source.read_rows(folder)
     except ConfigError as error:

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,6 +22,7 @@ class Hosted:
     drops: list[int] = field(default_factory=list)  # close after so many bytes of the body
     always_drop: int | None = None
     refusals: list[tuple[int, dict]] = field(default_factory=list)
+    pause_s: float = 0.0  # before every 64 kB
 
 
 class WebServer(ThreadingHTTPServer):
@@ -70,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         if hosted.announced is not None and not start:
             headers["Content-Length"] = str(hosted.announced)
         limit = hosted.drops.pop(0) if hosted.drops else hosted.always_drop
-        return self.answer(206 if start else 200, headers, body, limit)
+        return self.answer(206 if start else 200, headers, body, limit, hosted.pause_s)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -80,12 +82,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(404, {}, b"")
         return self.answer(*answer(dict(self.headers), body))
 
-    def answer(self, status, headers, body, limit=None):
+    def answer(self, status, headers, body, limit=None, pause_s=0.0):
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body if limit is None else body[:limit])
+        sent = body if limit is None else body[:limit]
+        for start in range(0, len(sent), 1 << 16):
+            if pause_s:  # tests of waiting replace time.sleep
+                time.sleep(pause_s)
+            self.wfile.write(sent[start : start + (1 << 16)])
         if limit is not None or int(headers.get("Content-Length", len(body))) != len(body):
             self.close_connection = True
 

@@ -4,8 +4,12 @@ import dataclasses
 import hashlib
 import io
 import json
+import random
+import subprocess
+import sys
 import tarfile
 import zipfile
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +21,7 @@ from data_prep.fetch import fetch_source, main
 from data_prep.sources import SOURCES
 from data_prep.sources.source import ByRequest, KaggleDataset, RemoteFile, Source, Urls, source_rows
 
+ROOT = Path(__file__).parents[2]
 QUICK = Patience(max_tries=2, first_wait_s=0.001)
 
 
@@ -205,6 +210,45 @@ def test_every_source_says_how_it_is_fetched_and_every_address_is_whole():
             assert urlsplit(file.url).scheme in ("http", "https") and urlsplit(file.url).path.rpartition("/")[2]
     assert len(SOURCES["gldv2"].fetch_plan.files) == 5 + 500 + 100 + 20
     assert SOURCES["gldv2"].fetch_plan.files[-1].md5_url.endswith("/md5sum/train/md5.images_499.txt")
+
+
+CHILD = """
+import dataclasses, sys
+from pathlib import Path
+from data_prep import archives
+from data_prep.fetch import fetch_source
+from data_prep.sources import SOURCES
+from data_prep.sources.source import RemoteFile, Urls
+archives.BLOCK_BYTES = 100  # many small steps, so that a kill finds every one of them
+files = [RemoteFile(sys.argv[2] + path, into) for path, into in (("/train_clean.csv", "metadata"), ("/a.tar", "train"))]
+fetch_source(dataclasses.replace(SOURCES["gldv2"], fetch_plan=Urls(tuple(files))), Path(sys.argv[1]))
+"""
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(web, hosted, tmp_path):
+    pictures = {f"{n // 100}/{n // 10 % 10}/{n % 10}/{n:03d}.jpg": f"{n}".encode() * 500 for n in range(1000)}
+    hosted("/train_clean.csv", b"landmark_id,images\n7," + " ".join(f"{n:03d}" for n in range(1000)).encode() + b"\n")
+    hosted("/a.tar", tar_of(pictures), pause_s=0.06)
+    draw, n_kills = random.Random(0), 0
+    command = [sys.executable, "-c", CHILD, str(tmp_path), web.url("")]
+    while True:
+        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            _, said = child.communicate(timeout=None if n_kills == 5 else draw.uniform(0.6, 1.5))
+            break
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.communicate()
+            n_kills += 1
+    assert child.returncode == 0, said.decode()
+    folder = tmp_path / "gldv2"
+    found = {path.relative_to(folder / "train").as_posix(): path.read_bytes() for path in folder.glob("train/**/*.jpg")}
+    assert found == pictures
+    left = sorted(path.relative_to(folder).as_posix() for path in (folder / ".fetched").rglob("*") if path.is_file())
+    assert n_kills >= 1 and left == [
+        ".fetched/metadata/train_clean.csv.done.json", ".fetched/train/a.tar.done.json"
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == [".fetched", "metadata", "train"]
 
 
 def test_a_marker_says_what_was_fetched_without_secrets(web, hosted, tmp_path):
