@@ -16,6 +16,8 @@ class Hosted:
 
     content: bytes
     ranges: bool = True
+    piece: int | None = None  # longest answer to a Range
+    heeds_if_range: bool = True
     etag: str | None = '"one"'
     announced: int | None = None  # Content-Length of whole answers, when it is a lie
     content_type: str = "application/octet-stream"
@@ -62,13 +64,16 @@ class _Handler(BaseHTTPRequestHandler):
         if hosted.etag:
             headers["ETag"] = hosted.etag
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        same = self.headers.get("If-Range") in (None, hosted.etag)
+        same = self.headers.get("If-Range") in (None, hosted.etag) or not hosted.heeds_if_range
         if wanted and hosted.ranges and same:
             start = int(wanted[1])
             if start >= len(hosted.content):
                 return self.answer(416, {"Content-Range": f"bytes */{len(hosted.content)}"}, b"")
-            headers["Content-Range"] = f"bytes {start}-{len(hosted.content) - 1}/{len(hosted.content)}"
-        body = hosted.content[start:]
+            end = len(hosted.content) if hosted.piece is None else start + hosted.piece
+            body = hosted.content[start:end]
+            headers["Content-Range"] = f"bytes {start}-{start + len(body) - 1}/{len(hosted.content)}"
+        else:
+            body = hosted.content
         if hosted.announced is not None and not start:
             headers["Content-Length"] = str(hosted.announced)
         limit = hosted.drops.pop(0) if hosted.drops else hosted.always_drop

@@ -44,6 +44,12 @@ def test_a_dropped_connection_goes_on_where_it_stopped(web, hosted, tmp_path, wa
     assert len(waits) == 2
 
 
+def test_a_server_that_answers_in_pieces_is_asked_for_all_of_them(web, hosted, tmp_path, waits):
+    url = hosted("/a.bin", CONTENT, drops=[24_000], piece=500_000)
+    assert fetch(url, tmp_path / "a.bin") == SHA256
+    assert web.sent_headers("Range") == [None, "bytes=24000-", "bytes=524000-"]
+
+
 def test_without_range_support_it_starts_again(web, hosted, tmp_path, waits):
     url = hosted("/a.bin", CONTENT, drops=[300_000], ranges=False)
     assert fetch(url, tmp_path / "a.bin") == SHA256
@@ -151,6 +157,14 @@ def test_another_process_never_mixes_two_objects(web, hosted, tmp_path, killed_w
     url = hosted("/a.bin", newer, etag='"two"')
     assert fetch(url, tmp_path / "a.bin") == hashlib.sha256(newer).hexdigest()
     assert web.sent_headers("If-Range")[-1] == '"one"'  # and the server, seeing that, sent the whole
+
+
+def test_a_server_that_ignores_if_range_does_not_mix_two_objects(web, hosted, tmp_path, killed_while_waiting):
+    interrupted(hosted, tmp_path)
+    newer = CONTENT[::-1]
+    url = hosted("/a.bin", newer, etag='"two"', heeds_if_range=False)
+    assert fetch(url, tmp_path / "a.bin") == hashlib.sha256(newer).hexdigest()
+    assert web.sent_headers("Range")[-2:] == ["bytes=300000-", None]
 
 
 @pytest.mark.parametrize("known", [{}, {"sha256": SHA256}])
