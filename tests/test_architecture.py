@@ -18,13 +18,16 @@ DOORS = {
     "open_clip": {"train/model/backbones/open_clip_tower.py"},
     "timm": {"train/model/backbones/timm_tower.py"},
     "faiss": {"train/retrieval/knn.py"},
-    "kaggle": {"submission/upload.py"},
+    "kaggle": {"data_prep/kaggle_client.py"},
+    "kagglesdk": {"data_prep/kaggle_client.py"},
+    "requests": {"data_prep/remote.py"},
     "albumentations": {"train/data/augmentation.py"},
     "webdataset": {"data_prep/shards.py"},
 }
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {
-    "data_prep/build.py": ["quickstart"], "data_prep/sample_world.py": ["--out", "raw"], "train/fit.py": ["quickstart"],
+    "data_prep/build.py": ["quickstart"], "data_prep/sample_world.py": ["--out", "raw"], "data_prep/fetch.py": ["met"],
+    "train/fit.py": ["quickstart"],
     "export/convert.py": ["final.ckpt"], "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }

@@ -34,8 +34,8 @@ from train.model.embedder import Embedder
 from train.model.heads import build_head
 
 REPOSITORY = Path(__file__).parents[1]
-RUN_FILES = ("data_prep.build", "data_prep.sample_world", "train.fit", "export.convert", "submission.validate",
-             "submission.package", "submission.upload")
+RUN_FILES = ("data_prep.build", "data_prep.sample_world", "data_prep.fetch", "train.fit", "export.convert",
+             "submission.validate", "submission.package", "submission.upload")
 TOYS = {"source": "toys", "domain": "toys", "reader": "class_folders", "split": "by_class", "val_fraction": 0.25,
         "test_fraction": 0.25}
 LISTED = {"source": "listed", "domain": "things", "reader": "table",
