@@ -138,7 +138,8 @@ def read_path_and_label(path: Path, separator: str, what: str, fetch: str = "") 
     for number, line in enumerate(read_lines(path, what, fetch), 1):
         image, found, label = line.rpartition(separator)
         if not found or not image.strip() or not label.strip():
-            raise ConfigError(f"{what}: {path} entry {number}: got {line!r}, expected a path, {separator!r}, a label")
+            expected = f"a path, {separator!r}, a label"
+            raise ConfigError(f"{what}: {path} entry {number}: got {line!r}, expected {expected}")
         pairs.append((image.strip(), label.strip()))
     return pairs
 
@@ -174,6 +175,7 @@ def read_coco(path: Path, what: str, fetch: str = "") -> dict[str, list[str]]:
     categories: dict[str, list[str]] = {name: [] for name in names.values()}
     for annotation in content["annotations"]:
         if annotation["image_id"] not in names:
-            raise ConfigError(f"{what}: {path}: an annotation of image {annotation['image_id']!r}, which is not listed")
+            stranger = annotation["image_id"]
+            raise ConfigError(f"{what}: {path}: an annotation of image {stranger!r}, which is not listed")
         categories[names[annotation["image_id"]]].append(str(annotation["category_id"]))
     return categories
