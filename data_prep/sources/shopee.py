@@ -32,7 +32,7 @@ def read_rows(folder: Path) -> pl.DataFrame:
 
 SHOPEE = Source(
     key="shopee",
-    domain="packaged_goods",
+    domain="products",
     title=TITLE,
     licence="Kaggle competition rules; pictures are not to be passed on",
     homepage="https://www.kaggle.com/competitions/shopee-product-matching",

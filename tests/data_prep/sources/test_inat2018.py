@@ -37,5 +37,5 @@ def test_uneds_lists_come_first(lay_out, seen):
 
 def test_an_image_has_one_species(lay_out):
     bare = json.dumps({"images": [{"id": 1, "file_name": A}], "annotations": []})
-    with pytest.raises(ConfigError, match="ab12.jpg has 0 annotations, expected one"):
+    with pytest.raises(ConfigError, match=r"ab12.jpg has 0 annotations, expected one"):
         read_rows(lay_out([A], {"train2018.json": bare, "val2018.json": bare}))
