@@ -13,7 +13,8 @@ def world(lay_out, listings, images, missing=()):
     (folder / "listings/metadata").mkdir(parents=True)
     (folder / "images/metadata").mkdir(parents=True)
     for number, rows in enumerate(listings):
-        lines = (json.dumps({"item_id": i, "main_image_id": main} | ({"other_image_id": o} if o else {})) for i, main, o in rows)
+        named = [{"item_id": item, "main_image_id": main, "other_image_id": others} for item, main, others in rows]
+        lines = (json.dumps({key: value for key, value in listing.items() if value}) for listing in named)
         (folder / f"listings/metadata/listings_{number}.json.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
     table = "image_id,height,width,path\n" + "".join(f"{image},1,1,{image[:2]}/{image}.jpg\n" for image in images)
     (folder / "images/metadata/images.csv.gz").write_bytes(gzip.compress(table.encode()))

@@ -3,7 +3,8 @@ import pytest
 from data_prep.errors import ConfigError
 from data_prep.sources.dafre import read_rows
 
-LISTS = {"labels/train.csv": "3,0003/10.jpg\n", "labels/val.csv": "3,0003/11.jpg\n", "labels/test.csv": "0,0000/1.jpg\n"}
+PATHS = {"train": "3,0003/10.jpg\n", "val": "3,0003/11.jpg\n", "test": "0,0000/1.jpg\n"}
+LISTS = {f"labels/{part}.csv": text for part, text in PATHS.items()}
 
 
 @pytest.mark.parametrize("pictures", ["faces", "fullMin256"])
