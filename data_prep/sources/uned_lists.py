@@ -1,8 +1,10 @@
 """UnED's own split of a data set: the lists of its `info_files.zip`, where the user has put them.
 
-`<data set>/info_files/{train,val,test}.json`, copied from `info_files/<set>/` of the zip: lists of
-{"path": "rp2k/all/test/...", "class_id": 7}. Where there, the lists are the only authority: test sets of
-Food2K and RP2K were thinned and cannot be worked out again from the pictures.
+`<data set>/info_files/{train,val,test}.json`, and `index.json` for sets with their own index, copied from
+`info_files/<set>/` of the zip: lists of {"path": "rp2k/all/test/...", "class_id": 7}; some landmark queries have
+a list of class ids, any of which is right. Where there, the lists are the only authority: test sets of Food2K
+and RP2K were thinned and cannot be worked out again from the pictures. The Met is not read by its lists: its
+index is its train set, and here no class lies in two splits.
 """
 
 import json
@@ -15,7 +17,6 @@ from data_prep.sources.layouts import mark_missing_files, require_file
 from data_prep.sources.source import source_rows
 
 FOLDER = "info_files"
-SPLITS = ("train", "val", "test")
 FETCH = "http://cmp.felk.cvut.cz/univ_emb/info_files.zip: the folder of this data set, put there as info_files/"
 
 
@@ -25,7 +26,9 @@ def has_uned_lists(folder: Path) -> bool:
 
 
 def read_uned_lists(folder: Path, prefix: str, what: str) -> pl.DataFrame:
-    """Rows (ROW_SCHEMA) of the three lists; val and test images ask and answer. Class keys are class ids.
+    """Rows (ROW_SCHEMA) of the lists. Class keys are class ids.
+
+    Val images ask and answer, and so do test images, unless there is an index: then they only ask.
 
     Args:
         prefix: what UnED's paths start with before the path inside this folder, such as 'rp2k/'.
@@ -33,19 +36,23 @@ def read_uned_lists(folder: Path, prefix: str, what: str) -> pl.DataFrame:
     Raises:
         ConfigError: a missing or unreadable list, or paths of another data set.
     """
+    index = folder / FOLDER / "index.json"
+    roles = {"train": "", "val": "both", "test": "query" if index.is_file() else "both", "index": "index"}
     parts = []
-    for split in SPLITS:
-        path = require_file(folder / FOLDER / f"{split}.json", what, FETCH)
+    for name in ("train", "val", "test", *(["index"] if index.is_file() else [])):
+        path = require_file(folder / FOLDER / f"{name}.json", what, FETCH)
         try:
-            entries = [(entry["path"], str(entry["class_id"])) for entry in json.loads(path.read_text("utf-8"))]
+            entries = [(entry["path"], _labels(entry["class_id"])) for entry in json.loads(path.read_text("utf-8"))]
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{what}: {path}: expected a list of path and class_id, got {error!r}") from error
         strangers = [image for image, _ in entries if not image.startswith(prefix)]
         if strangers:
             raise ConfigError(f"{what}: {path}: got {strangers[0]!r}, expected paths that start with {prefix!r}")
         paths = [_on_disk(folder, image.removeprefix(prefix)) for image, _ in entries]
-        role = "" if split == "train" else "both"
-        parts.append(source_rows([key for _, key in entries], paths, split, role))
+        labels = [found for _, found in entries]
+        split = "test" if name == "index" else name
+        keys, more = [found[0] for found in labels], [found[1:] for found in labels]
+        parts.append(source_rows(keys, paths, split, roles[name], more))
     return mark_missing_files(pl.concat(parts), folder)
 
 
@@ -56,6 +63,13 @@ def escaped(name: str) -> str:
     'a#U8336'
     """
     return "".join(char if char.isascii() else f"#U{ord(char):04x}" for char in name)
+
+
+def _labels(class_id: int | list[int]) -> list[str]:
+    found = [str(number) for number in (class_id if isinstance(class_id, list) else [class_id])]
+    if not found:
+        raise ValueError("an empty list of class ids")
+    return found
 
 
 def _on_disk(folder: Path, path: str) -> str:
