@@ -1,7 +1,9 @@
 import pytest
 
+from data_prep.catalogue import ACCEPTED, make_catalogue
 from data_prep.errors import ConfigError
 from data_prep.sources.deepfashion_consumer_to_shop import read_rows
+from data_prep.splits import SplitRule, assign_splits, settle_queries
 
 TEE, LACE, DRESS = "img/TOPS/Tee/id_00000001", "img/TOPS/Lace_Shirt/id_00000001", "img/DRESSES/Dress/id_00000003"
 ROWS = [
@@ -38,3 +40,10 @@ def test_a_cut_list_an_unknown_status_and_a_picture_in_two_splits_are_errors(lay
         read_rows(world(lay_out, [ROWS[0].replace("train", "query")]))
     with pytest.raises(ConfigError, match=r"shop_01.jpg' stands in two splits"):
         read_rows(world(lay_out, [ROWS[0], ROWS[1].replace("train", "test")]))
+
+
+def test_the_rows_pass_the_splits_and_every_buyers_picture_finds_its_shops(lay_out):
+    catalogue = make_catalogue(read_rows(world(lay_out)), "c2s", "apparel", "c2s")
+    settled = settle_queries(assign_splits(catalogue, {"c2s": SplitRule("official")}, seed=0))
+    asking = settled.filter(ACCEPTED, role="query").select("split", "class_key").rows()
+    assert sorted(asking) == [("test", "DRESSES/Dress/id_00000003"), ("val", "TOPS/Lace_Shirt/id_00000001")]
