@@ -14,7 +14,7 @@ from data_prep.sources.layouts import list_files, require_folder
 from data_prep.sources.source import Source, source_rows
 
 TITLE = "CompCars"
-FETCH = "ask for the password on the home page; data.zip unpacked there: data/image/"
+FETCH = "ask for the password of the archive's parts on the home page, join and unpack them: data/image/"
 UNKNOWN_YEAR = "year unknown"
 
 

@@ -1,6 +1,6 @@
 """FoodX-251 (iFood 2019): web pictures of 251 dishes, train noisy.
 
-Layout: pictures in `train_set/` and `val_set/` with either `train_info.csv` and `val_info.csv`, without
+Layout: pictures in `train_set/` and `val_set/` (in some copies `train/` and `val/`) with either `train_info.csv` and `val_info.csv`, without
 header (`train_00007.jpg,12`), or Kaggle's `train_labels.csv` and `val_labels.csv` with the header
 `img_name,label`. Both halves share all classes: all rows are 'train'. The test pictures have no labels.
 """
@@ -29,10 +29,11 @@ def read_rows(folder: Path) -> pl.DataFrame:
     """
     class_keys, paths = [], []
     for half in ("train", "val"):
-        require_folder(folder / f"{half}_set", TITLE, FETCH)
+        pictures = half if (folder / half).is_dir() else f"{half}_set"
+        require_folder(folder / pictures, TITLE, FETCH)
         for name, label in _read_list(folder, half):
             class_keys.append(label)
-            paths.append(f"{half}_set/{name}")
+            paths.append(f"{pictures}/{name}")
     return mark_missing_files(source_rows(class_keys, paths, "train"), folder)
 
 

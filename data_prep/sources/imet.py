@@ -1,8 +1,8 @@
 """iMet 2019: the Metropolitan Museum's pictures with 1,103 attributes, by one annotator each.
 
 Layout: `train.csv` (id,attribute_ids, numbers with a space between) and `train/<id>.png`. A picture has
-several attributes and no identity: its class is the first one, the others are further labels. Test pictures
-have no labels. All rows are 'train'.
+several attributes and no identity: its class is the first one, the others are further labels. Classes so
+overlap, and a score on this set says little. Test pictures have no labels. All rows are 'train'.
 """
 
 from pathlib import Path

@@ -14,7 +14,7 @@ from data_prep.sources.layouts import list_files, require_folder
 from data_prep.sources.source import Source, source_rows
 
 TITLE = "LogoDet-3K"
-FETCH = "unpack LogoDet-3K.zip (Kaggle data set lyly99/logodet3k): the folders of the nine kinds go there"
+FETCH = "unpack LogoDet-3K.zip (Kaggle data set lyly99/logodet3k): its folders of kinds go there"
 
 
 def read_rows(folder: Path) -> pl.DataFrame:

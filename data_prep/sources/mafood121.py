@@ -1,4 +1,4 @@
-"""MAFood-121: web pictures of 121 dishes of eleven kitchens.
+"""MAFood-121: web pictures of 121 dishes.
 
 Layout: `images/`, and for `train`, `test` and, in some copies, `val`: `<part>.txt` (a path below `images/` a
 line) beside `<part>_lbls_d.txt` (the number of the dish, line by line in the same order). Lists of

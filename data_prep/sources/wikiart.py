@@ -1,4 +1,4 @@
-"""WikiArt (ArtGAN's lists): 81,446 paintings of 27 styles.
+"""WikiArt (ArtGAN's lists): 81,446 paintings by style.
 
 Layout: `Style/style_train.csv` and `Style/style_val.csv`, without header, `<Folder>/<artist_title>.jpg,12`,
 and the pictures in `wikiart/<Folder>/`. Titles hold commas and odd characters: a line is parted at its last

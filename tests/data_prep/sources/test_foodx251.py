@@ -23,6 +23,12 @@ def test_kaggles_lists_have_one(lay_out, seen):
     assert seen(read_rows(lay_out(PICTURES, lists))) == ROWS
 
 
+def test_pictures_may_lie_in_folders_without_the_ending(lay_out, seen):
+    lists = {"train_info.csv": TRAIN, "val_info.csv": VAL}
+    rows = read_rows(lay_out([path.replace("_set/", "/") for path in PICTURES], lists))
+    assert seen(rows) == [(key, path.replace("_set/", "/"), *rest) for key, path, *rest in ROWS]
+
+
 def test_no_list_and_a_label_that_is_no_number(lay_out):
     with pytest.raises(ConfigError, match=r"no file .*train_info.csv; to get it"):
         read_rows(lay_out(PICTURES))
