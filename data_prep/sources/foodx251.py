@@ -1,8 +1,9 @@
 """FoodX-251 (iFood 2019): web pictures of 251 dishes, train noisy.
 
-Layout: pictures in `train_set/` and `val_set/` (in some copies `train/` and `val/`) with either `train_info.csv` and `val_info.csv`, without
-header (`train_00007.jpg,12`), or Kaggle's `train_labels.csv` and `val_labels.csv` with the header
-`img_name,label`. Both halves share all classes: all rows are 'train'. The test pictures have no labels.
+Layout: pictures in `train_set/` and `val_set/` (in some copies `train/` and `val/`) with either
+`train_info.csv` and `val_info.csv`, without header (`train_00007.jpg,12`), or Kaggle's `train_labels.csv` and
+`val_labels.csv` with the header `img_name,label`. Both halves share all classes: all rows are 'train'. The
+test pictures have no labels.
 """
 
 from pathlib import Path
