@@ -95,7 +95,7 @@ def test_every_module_has_its_test_file():
 
 
 def test_run_files_are_the_documented_ones():
-    assert RUN_FILES == sorted(REQUIRED_ARGUMENTS)
+    assert sorted(REQUIRED_ARGUMENTS) == RUN_FILES
 
 
 @pytest.mark.parametrize("run_file", RUN_FILES)

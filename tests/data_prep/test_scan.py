@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from data_prep.config_files import build_config
@@ -51,3 +53,40 @@ def test_wrong_values_name_the_source_and_its_folder(tmp_path):
     options = {"split_folders": {"Test": "testing"}}
     with pytest.raises(ConfigError, match=r"zoo in .*zoo: 1 problem.*\n.*got 'testing'"):
         scan_sources(config({"source": "zoo", "split": "official", "options": options}), tmp_path)
+
+
+def test_an_incomplete_data_set_is_said_part_by_part(tmp_path, capsys):
+    folder = tmp_path / "Stanford_Online_Products"
+    touch(folder, "mug_final/1_0.JPG", "mug_final/2_0.JPG")
+    header = "image_id class_id super_class_id path\n"
+    (folder / "Ebay_train.txt").write_text(header + "1 1 1 mug_final/1_0.JPG\n")
+    (folder / "Ebay_test.txt").write_text(header + "2 2 1 mug_final/2_0.JPG\n")
+    tree = {"name": "m", "seed": 0, "image_px": 64, "sources": [{"source": "stanford_products"}]}
+    scan_sources(build_config(MixtureConfig, tree, "test"), tmp_path)
+    said = capsys.readouterr().err
+    assert (
+        "stanford_products, train: 1 rows of 1 classes; the complete data set has 59,551 rows of 11,318 classes" in said
+    )
+
+
+def test_counts_that_nobody_published_are_not_spoken_of(tmp_path, capsys):
+    for half in ("train", "val"):
+        (tmp_path / "aliproducts" / half / "00001").mkdir(parents=True)
+        (tmp_path / "aliproducts" / half / "00001" / "1.jpg").touch()
+    config = MixtureConfig.model_validate(
+        {"name": "m", "seed": 0, "image_px": 64, "sources": [{"source": "aliproducts"}]}
+    )
+    assert scan_sources(config, tmp_path).height == 2
+    expected = "aliproducts, train and val: 1 classes; the complete data set has 50,030 classes\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_uneds_lists_are_not_compared_with_the_complete_data_set(tmp_path, capsys):
+    (tmp_path / "food2k/info_files").mkdir(parents=True)
+    for split in ("train", "val", "test"):
+        listed = json.dumps([{"path": f"food2k/{split}.jpg", "class_id": 1}])
+        (tmp_path / f"food2k/info_files/{split}.json").write_text(listed)
+    source = {"source": "food2k", "split": "by_class"}
+    config = MixtureConfig.model_validate({"name": "m", "seed": 0, "image_px": 64, "sources": [source]})
+    assert scan_sources(config, tmp_path).height == 3
+    assert capsys.readouterr().err == ""
