@@ -20,12 +20,13 @@ from data_prep.workers import WorkerDied, run_tasks
 
 WORLD_VERSION = 1  # raise it when the pictures change
 MARK = "sample_world.json"
+RENDERED = ("products_10k", "stanford_products", "stanford_cars", "deepfashion_inshop", "gldv2", "met")
 PHOTOS_PER_TASK = 96
 Task = tuple[str, list]  # source, photos of whole items
 
 
 def render_world(
-    out: Path, seed: int = 0, scale: float = 1.0, n_workers: int = 0, sources: Sequence[str] = tuple(SOURCES)
+    out: Path, seed: int = 0, scale: float = 1.0, n_workers: int = 0, sources: Sequence[str] = RENDERED
 ) -> dict[str, int]:
     """Render the data sets below `out`; {source: number of photos listed}.
 

@@ -9,6 +9,7 @@ from data_prep.catalogue import check_catalogue, make_catalogue
 from data_prep.errors import ConfigError
 from data_prep.mixture import MixtureConfig, SourceConfig, source_of
 from data_prep.sources.expected_counts import EXPECTED_COUNTS, check_counts
+from data_prep.sources.uned_lists import has_uned_lists
 
 
 def scan_sources(config: MixtureConfig, raw_root: Path) -> pl.DataFrame:
@@ -37,7 +38,8 @@ def _scan_source(config: SourceConfig, raw_root: Path) -> pl.DataFrame:
     if not folder.is_dir():
         raise ConfigError(f"{config.source}: no folder {folder}; to get it: {source.fetch}")
     rows = source.read_rows(folder)
-    if config.reader is None and config.source in EXPECTED_COUNTS:
+    # UnED's lists leave images out on purpose.
+    if config.reader is None and config.source in EXPECTED_COUNTS and not has_uned_lists(folder):
         _say_what_is_incomplete(config.source, rows)
     if config.split == "by_class":
         rows = rows.with_columns(split=pl.lit(""))
@@ -53,7 +55,9 @@ def _say_what_is_incomplete(source: str, rows: pl.DataFrame) -> None:
     for check in check_counts(source, rows):
         if not check.ok:
             got, complete = (
-                f"{n_rows:,} rows" + ("" if n_classes is None else f" of {n_classes:,} classes")
-                for n_rows, n_classes in (check.got, check.expected)
+                " of ".join(
+                    f"{number:,} {what}" for number, what in zip(numbers, ("rows", "classes")) if number is not None
+                )
+                for numbers in (check.got, check.expected)
             )
             print(f"{source}, {check.part}: {got}; the complete data set has {complete}", file=sys.stderr)

@@ -39,6 +39,13 @@ def read_rows(folder: Path, options: ClassFoldersOptions) -> pl.DataFrame:
     return source_rows(class_keys, paths, splits, roles)
 
 
+def read_split_folders(folder: Path, split_folders: dict[str, str], what: str, fetch: str) -> pl.DataFrame:
+    """`read_rows` of a known data set: {folder: split}, and an error that says how to get what is missing."""
+    for name in split_folders:
+        require_folder(folder / name, what, fetch)
+    return read_rows(folder, ClassFoldersOptions(split_folders=split_folders))
+
+
 def _class_folders(folder: Path) -> list[Path]:
     require_folder(folder, "class folders")
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))

@@ -3,6 +3,7 @@
 Layout: `Eval/list_eval_partition.txt` (line 1 the number of rows, line 2 the header `image_name item_id
 evaluation_status`, then columns padded with spaces) and `img/<WOMEN|MEN>/<kind>/<item>/<view>.jpg`. File
 names repeat in every item's folder. The class is `item_id`; train items are not among the others.
+With UnED's lists in `info_files/` those decide, val classes included.
 """
 
 from pathlib import Path
@@ -12,6 +13,7 @@ import polars as pl
 from data_prep.errors import ConfigError, unknown_name
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file, require_folder
 from data_prep.sources.source import ByRequest, Source, source_rows
+from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "DeepFashion In-Shop"
 FETCH = (
@@ -33,6 +35,8 @@ def read_rows(folder: Path) -> pl.DataFrame:
         ConfigError: no list or no img folder, a number in line 1 that is not the number of rows, an unknown
             status.
     """
+    if has_uned_lists(folder):
+        return read_uned_lists(folder, "deepfashion/inshop/", TITLE)
     path = require_file(folder / "Eval" / "list_eval_partition.txt", TITLE, FETCH)
     require_folder(folder / "img", TITLE, FETCH)
     columns = ("image_name", "item_id", "evaluation_status")

@@ -8,7 +8,8 @@ ids), and, for an evaluation set, all of `index.csv` (id), `index_image_to_landm
 Landmark numbers of train and index are two numberings: the same number means two landmarks. Class keys are
 therefore 'train-<n>' and 'index-<n>'. A query's labels are the landmarks of the index images that
 `retrieval_solution` lists for it. The numbers in `recognition_solution` belong to the train numbering and
-must not be compared with those of the index (github.com/cvdfoundation/google-landmark, issue 23).
+must not be compared with those of the index (github.com/cvdfoundation/google-landmark, issue 23). With UnED's
+lists in `info_files/` those decide, val classes included.
 """
 
 import os
@@ -19,6 +20,7 @@ import polars as pl
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, read_text_csv, require_folder
 from data_prep.sources.source import MISSING_FILE, ROW_SCHEMA, RemoteFile, Source, Urls
+from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "Google Landmarks v2"
 FETCH = (
@@ -56,6 +58,8 @@ def read_rows(folder: Path) -> pl.DataFrame:
         ConfigError: no train list, some but not all of the evaluation lists, a missing folder or column, or
             a solution for images that are not in test.csv.
     """
+    if has_uned_lists(folder):
+        return read_uned_lists(folder, "gldv2/images/", TITLE)
     parts = [_train_rows(folder)]
     if _has_evaluation(folder):
         landmarks = _read(folder, "index_image_to_landmark.csv", ("id", "landmark_id"))

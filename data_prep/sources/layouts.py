@@ -1,5 +1,6 @@
 """What several data sets share: finding folders and lists, reading lists as text, noticing missing files."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -109,3 +110,72 @@ def read_spaced_table(
         [cells for _, cells in rows], schema=dict.fromkeys(header[1], pl.String), orient="row"
     )
     return select_columns(table, columns, path, what)
+
+
+def read_lines(path: Path, what: str, fetch: str = "") -> list[str]:
+    """Lines of a text list without the white space around them; empty lines are left out.
+
+    Raises:
+        ConfigError: no such file, or it is not UTF-8.
+    """
+    require_file(path, what, fetch)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{what}: {path} is not a text file: {error}") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def read_path_and_label(path: Path, separator: str, what: str, fetch: str = "") -> list[tuple[str, str]]:
+    """(path, label) of each line of a list without header, `<path><separator><label>`.
+
+    Parted at the last separator: paths may hold commas and spaces, labels do not.
+
+    Raises:
+        ConfigError: no such file, or a line without the separator; the message names the line.
+    """
+    pairs = []
+    for number, line in enumerate(read_lines(path, what, fetch), 1):
+        image, found, label = line.rpartition(separator)
+        if not found or not image.strip() or not label.strip():
+            expected = f"a path, {separator!r}, a label"
+            raise ConfigError(f"{what}: {path} entry {number}: got {line!r}, expected {expected}")
+        pairs.append((image.strip(), label.strip()))
+    return pairs
+
+
+def read_json(path: Path, keys: Sequence[str], what: str, fetch: str = "") -> dict:
+    """The object of a JSON file, with at least these keys.
+
+    Raises:
+        ConfigError: no such file, not JSON, not an object, or a missing key.
+    """
+    require_file(path, what, fetch)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{what}: {path} is not readable JSON: {error}") from error
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing:
+        there = ", ".join(content) if isinstance(content, dict) else type(content).__name__
+        raise ConfigError(f"{what}: {path} has no {', '.join(map(repr, missing))}; there: {there}")
+    return content
+
+
+def read_coco(path: Path, what: str, fetch: str = "") -> dict[str, list[str]]:
+    """{file_name: categories of its annotations, as text, in their order} of a COCO-like JSON file.
+
+    Every listed image is there, one without annotation with an empty list.
+
+    Raises:
+        ConfigError: not such a file, or an annotation of an image that is not listed.
+    """
+    content = read_json(path, ("images", "annotations"), what, fetch)
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    categories: dict[str, list[str]] = {name: [] for name in names.values()}
+    for annotation in content["annotations"]:
+        if annotation["image_id"] not in names:
+            stranger = annotation["image_id"]
+            raise ConfigError(f"{what}: {path}: an annotation of image {stranger!r}, which is not listed")
+        categories[names[annotation["image_id"]]].append(str(annotation["category_id"]))
+    return categories

@@ -7,7 +7,7 @@
 The published train and test folders share all classes: that split is for classification. For retrieval the
 field divides by class number, 1 to 98 for training and 99 to 196 for testing, over both folders (Oh Song et
 al., "Deep Metric Learning via Lifted Structured Feature Embedding", 2016); that is the official split here.
-Class numbers start at 1.
+Class numbers start at 1. With UnED's lists in `info_files/` (layout b) they decide, val classes included.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ import polars as pl
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, mark_missing_files, require_folder
 from data_prep.sources.source import KaggleDataset, Source, source_rows
+from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "Stanford Cars"
 FETCH = (
@@ -39,6 +40,9 @@ def read_rows(folder: Path) -> pl.DataFrame:
         ConfigError: neither layout is there, a missing list, a list without classes, a class number that is
             not 1 to 196.
     """
+    if has_uned_lists(folder):
+        require_folder(folder / "car_ims", TITLE, FETCH)
+        return read_uned_lists(folder, "cars/", TITLE)
     if (folder / "car_ims").is_dir():
         path = find_file(folder, "cars_annos.mat", (".", "devkit"), TITLE, FETCH)
         paths, classes = _read_annotations(path, "relative_im_path")

@@ -2,7 +2,8 @@
 
 Layout: `Ebay_train.txt` and `Ebay_test.txt`, parted by spaces, header `image_id class_id super_class_id
 path`; pictures in `<kind>_final/<item>_<n>.JPG` (upper case). The class is `class_id`; the item number in the
-file name would do only inside one kind. The two lists share no class.
+file name would do only inside one kind. The two lists share no class. With UnED's lists in `info_files/` those
+decide, val classes included.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file
 from data_prep.sources.source import ByRequest, Source, source_rows
+from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "Stanford Online Products"
 FETCH = "unpack ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip in the raw root"
@@ -26,6 +28,8 @@ def read_rows(folder: Path) -> pl.DataFrame:
     Raises:
         ConfigError: a missing list or column, or a row with the wrong number of cells.
     """
+    if has_uned_lists(folder):
+        return read_uned_lists(folder, "sop/", TITLE)
     parts = [_rows_of(folder, "train", ""), _rows_of(folder, "test", "both")]
     return mark_missing_files(pl.concat(parts), folder)
 

@@ -4,7 +4,7 @@ import yaml
 from data_prep import mixture
 from data_prep.errors import ConfigError
 from data_prep.mixture import MIXTURES_DIR, load_mixture, source_of
-from data_prep.sources import SOURCES
+from data_prep.sample_world import RENDERED
 
 FOLDERS = {"source": "mine", "reader": "class_folders", "domain": "toys"}
 
@@ -88,8 +88,8 @@ def test_every_mixture_of_the_project_loads_under_its_own_name():
         assert load_mixture(name).name == name
 
 
-def test_quickstart_uses_every_known_source():
-    assert {source.source for source in load_mixture("quickstart").sources} == set(SOURCES)
+def test_quickstart_uses_every_source_of_the_sample_world():
+    assert {source.source for source in load_mixture("quickstart").sources} == set(RENDERED)
 
 
 def test_pocket_reads_one_table_once_for_each_domain():

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from data_prep.config_files import build_config
@@ -65,3 +67,26 @@ def test_an_incomplete_data_set_is_said_part_by_part(tmp_path, capsys):
     assert (
         "stanford_products, train: 1 rows of 1 classes; the complete data set has 59,551 rows of 11,318 classes" in said
     )
+
+
+def test_counts_that_nobody_published_are_not_spoken_of(tmp_path, capsys):
+    for half in ("train", "val"):
+        (tmp_path / "aliproducts" / half / "00001").mkdir(parents=True)
+        (tmp_path / "aliproducts" / half / "00001" / "1.jpg").touch()
+    config = MixtureConfig.model_validate(
+        {"name": "m", "seed": 0, "image_px": 64, "sources": [{"source": "aliproducts"}]}
+    )
+    assert scan_sources(config, tmp_path).height == 2
+    expected = "aliproducts, train and val: 1 classes; the complete data set has 50,030 classes\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_uneds_lists_are_not_compared_with_the_complete_data_set(tmp_path, capsys):
+    (tmp_path / "food2k/info_files").mkdir(parents=True)
+    for split in ("train", "val", "test"):
+        listed = json.dumps([{"path": f"food2k/{split}.jpg", "class_id": 1}])
+        (tmp_path / f"food2k/info_files/{split}.json").write_text(listed)
+    source = {"source": "food2k", "split": "by_class"}
+    config = MixtureConfig.model_validate({"name": "m", "seed": 0, "image_px": 64, "sources": [source]})
+    assert scan_sources(config, tmp_path).height == 3
+    assert capsys.readouterr().err == ""

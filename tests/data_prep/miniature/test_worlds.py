@@ -1,9 +1,9 @@
 from data_prep.miniature.worlds import LAYOUTS, count_photos
-from data_prep.sources import SOURCES
+from data_prep.sample_world import RENDERED
 
 
-def test_there_is_a_miniature_of_every_source():
-    assert LAYOUTS.keys() == SOURCES.keys()
+def test_there_is_a_miniature_of_every_rendered_source():
+    assert LAYOUTS.keys() == set(RENDERED)
     assert all(layout(0, 0.1).source == source for source, layout in LAYOUTS.items())
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from data_prep.errors import ConfigError
-from data_prep.sources.class_folders import ClassFoldersOptions, read_rows
+from data_prep.sources.class_folders import ClassFoldersOptions, read_rows, read_split_folders
 
 
 def touch(folder, *names):
@@ -41,3 +41,10 @@ def test_no_class_folder_and_a_missing_split_folder_are_errors(tmp_path):
         read_rows(tmp_path, ClassFoldersOptions())
     with pytest.raises(ConfigError, match=r"no folder .*Test"):
         read_rows(tmp_path, ClassFoldersOptions(split_folders={"Test": "test"}))
+
+
+def test_a_missing_folder_of_a_known_data_set_says_how_to_get_it(tmp_path):
+    touch(tmp_path, "train/cup/a.jpg")
+    assert read_split_folders(tmp_path, {"train": "train"}, "Cups", "ask")["split"].to_list() == ["train"]
+    with pytest.raises(ConfigError, match=r"Cups: no folder .*/val; to get it: ask"):
+        read_split_folders(tmp_path, {"train": "train", "val": "train"}, "Cups", "ask")

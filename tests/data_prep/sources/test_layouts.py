@@ -1,9 +1,15 @@
+import json
+
 import pytest
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import (
     list_files,
     mark_missing_files,
+    read_coco,
+    read_json,
+    read_lines,
+    read_path_and_label,
     read_text_csv,
     require_file,
     require_folder,
@@ -50,3 +56,39 @@ def test_files_are_listed_sorted_whatever_their_suffix_without_hidden_ones(tmp_p
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert list_files(tmp_path) == ["Z.png", "a/x/2", "b/1.JPG"]
+
+
+def test_a_list_of_paths_and_labels_is_parted_at_the_last_separator(tmp_path):
+    (tmp_path / "a.csv").write_text("Style/one, two.jpg,12\n\nb.jpg, 3 \n")
+    assert read_path_and_label(tmp_path / "a.csv", ",", "list") == [("Style/one, two.jpg", "12"), ("b.jpg", "3")]
+    (tmp_path / "b.csv").write_text("b.jpg\n")
+    with pytest.raises(ConfigError, match=r"b.csv entry 1: got 'b.jpg', expected a path, ',', a label"):
+        read_path_and_label(tmp_path / "b.csv", ",", "list")
+
+
+def test_lines_lose_the_white_space_around_them(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffone two \r\n\r\n three\n".encode())
+    assert read_lines(tmp_path / "a.txt", "list") == ["one two", "three"]
+    (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not a text file"):
+        read_lines(tmp_path / "b.txt", "list")
+
+
+def test_json_has_its_keys(tmp_path):
+    (tmp_path / "a.json").write_text('{"images": []}')
+    with pytest.raises(ConfigError, match=r"no 'annotations'; there: images"):
+        read_coco(tmp_path / "a.json", "list")
+    (tmp_path / "b.json").write_text("<html>")
+    with pytest.raises(ConfigError, match="not readable JSON"):
+        read_json(tmp_path / "b.json", (), "list")
+
+
+def test_coco_images_have_the_categories_of_their_annotations(tmp_path):
+    images = [{"id": 3, "file_name": "c.jpg"}, {"id": 1, "file_name": "a.jpg"}]
+    annotations = [{"id": 1, "image_id": 3, "category_id": 7}, {"id": 3, "image_id": 3, "category_id": 7}]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    assert read_coco(tmp_path / "a.json", "list") == {"c.jpg": ["7", "7"], "a.jpg": []}
+    annotations[0]["image_id"] = 4
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    with pytest.raises(ConfigError, match="image 4, which is not listed"):
+        read_coco(tmp_path / "a.json", "list")

@@ -1,0 +1,60 @@
+"""DeepFashion2: buyers' and shops' photographs of garments in outfits.
+
+Layout: `train/image/<n>.jpg` with `train/annos/<n>.json`, {"source", "pair_id", "item1": {"category_id",
+"style", "bounding_box", ...}, "item2": ...}. A garment's identity is pair, category and style, and only styles
+above 0 have one. The catalogue has no columns for crops: a picture of a single garment is taken whole; one of
+several garments is a reject.
+"""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from data_prep.errors import ConfigError
+from data_prep.sources.layouts import mark_missing_files, read_json, require_folder
+from data_prep.sources.source import Source, source_rows
+
+TITLE = "DeepFashion2"
+FETCH = "ask for the password by the form on the home page; train.zip unpacked there: train/image/ and train/annos/"
+NEEDS_A_CROP = "several things in one picture"
+NO_IDENTITY = "garment without an identity"
+
+
+def read_rows(folder: Path) -> pl.DataFrame:
+    """Rows (ROW_SCHEMA), one for each annotated picture, all in split 'train'.
+
+    Raises:
+        ConfigError: a missing folder, no annotation, or an unreadable one.
+    """
+    require_folder(folder / "train" / "image", TITLE, FETCH)
+    annotations = sorted(require_folder(folder / "train" / "annos", TITLE, FETCH).glob("*.json"))
+    if not annotations:
+        raise ConfigError(f"{TITLE}: no annotations in {folder / 'train' / 'annos'}; to get them: {FETCH}")
+    keys, reasons = zip(*(_garment(path) for path in annotations))
+    rows = source_rows(keys, [f"train/image/{path.stem}.jpg" for path in annotations], "train")
+    return mark_missing_files(rows.with_columns(reject_reason=pl.Series(reasons, dtype=pl.String)), folder)
+
+
+def _garment(path: Path) -> tuple[str, str | None]:
+    """Class key and, where the picture cannot be used whole, the reason."""
+    content = read_json(path, ("pair_id",), TITLE, FETCH)
+    items = [item for key, item in content.items() if re.fullmatch(r"item\d+", key)]
+    if len(items) != 1:
+        return f"uncropped-{path.stem}", NEEDS_A_CROP
+    category, style = items[0]["category_id"], int(items[0]["style"])
+    if style < 1:
+        return f"unpaired-{path.stem}", NO_IDENTITY
+    return f"{content['pair_id']}/{category}/{style}", None
+
+
+DEEPFASHION2 = Source(
+    key="deepfashion2",
+    domain="apparel",
+    title=TITLE,
+    licence="non-commercial research, by form",
+    homepage="https://github.com/switchablenorms/DeepFashion2",
+    fetch=FETCH,
+    raw_dir="deep_fashion2",
+    read_rows=read_rows,
+)

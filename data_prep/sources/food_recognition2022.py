@@ -1,0 +1,46 @@
+"""Food Recognition 2022 (AIcrowd): phone photographs of meals, most with several foods.
+
+Layout: `annotations.json` (COCO) beside `images/`, as in the public training set. The class is the food's
+category. The catalogue has no columns for crops: a picture of one food is taken whole; one of several
+foods, or of none, is a reject.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from data_prep.sources.layouts import mark_missing_files, read_coco, require_folder
+from data_prep.sources.source import Source, source_rows
+
+TITLE = "Food Recognition 2022"
+FETCH = "unpack the public training set of the Kaggle data set sainikhileshreddy/food-recognition-2022 there"
+NEEDS_A_CROP = "several things in one picture"
+NOTHING = "nothing annotated"
+
+
+def read_rows(folder: Path) -> pl.DataFrame:
+    """Rows (ROW_SCHEMA), one for each listed picture, all in split 'train'.
+
+    Raises:
+        ConfigError: no list or no folder of pictures.
+    """
+    require_folder(folder / "images", TITLE, FETCH)
+    categories = read_coco(folder / "annotations.json", TITLE, FETCH)
+    kinds = [sorted(set(found)) for found in categories.values()]
+    keys = [found[0] if len(found) == 1 else f"uncropped-{name}" for name, found in zip(categories, kinds)]
+    rows = source_rows(keys, [f"images/{name}" for name in categories], "train")
+    reasons = {0: NOTHING, 1: None}
+    reason = pl.Series([reasons.get(len(found), NEEDS_A_CROP) for found in kinds], dtype=pl.String)
+    return mark_missing_files(rows.with_columns(reject_reason=reason), folder)
+
+
+FOOD_RECOGNITION2022 = Source(
+    key="food_recognition2022",
+    domain="dishes",
+    title=TITLE,
+    licence="see the page of the challenge; not confirmed",
+    homepage="https://www.aicrowd.com/challenges/food-recognition-benchmark-2022",
+    fetch=FETCH,
+    raw_dir="fr22_train_v2",
+    read_rows=read_rows,
+)

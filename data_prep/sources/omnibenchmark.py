@@ -1,0 +1,53 @@
+"""OmniBenchmark v2: web pictures of 21 realms (food, car, bird, ...), labelled by category.
+
+Layout: `<realm>/<realm>.{train,val,test}/` with `images/` and `record.txt` or `records.txt`, lines `<path>
+<train id>`, parted at the last space; paths may or may not begin with `images/`. Train ids start at 0 in each
+realm: the class is realm and id. Parts share their categories: all rows are 'train'.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from data_prep.errors import ConfigError
+from data_prep.sources.layouts import find_file, mark_missing_files, read_path_and_label, require_folder
+from data_prep.sources.source import Source, source_rows
+
+TITLE = "OmniBenchmark"
+FETCH = (
+    "omnibenchmark_v2_onedrive.tar.gz.* by the link of the home page, joined (cat) and unpacked: the realms' folders "
+    "go there"
+)
+PARTS = ("train", "val", "test")
+
+
+def read_rows(folder: Path) -> pl.DataFrame:
+    """Rows (ROW_SCHEMA) of all realms and parts that are there, all in split 'train'.
+
+    Raises:
+        ConfigError: no realm, a part without its records, or a record without an id.
+    """
+    places = require_folder(folder, TITLE, FETCH).glob("*/*")
+    parts = sorted(place for place in places if place.name in {f"{place.parent.name}.{p}" for p in PARTS})
+    if not parts:
+        raise ConfigError(f"{TITLE}: no <realm>/<realm>.train in {folder}; to get it: {FETCH}")
+    class_keys, paths = [], []
+    for part in parts:
+        name = "records.txt" if (part / "records.txt").is_file() else "record.txt"
+        records = find_file(part, name, (".",), TITLE, FETCH)
+        for path, train_id in read_path_and_label(records, " ", TITLE, FETCH):
+            class_keys.append(f"{part.parent.name}/{train_id}")
+            paths.append(f"{part.relative_to(folder).as_posix()}/images/{path.removeprefix('images/')}")
+    return mark_missing_files(source_rows(class_keys, paths, "train"), folder)
+
+
+OMNIBENCHMARK = Source(
+    key="omnibenchmark",
+    domain="general",
+    title=TITLE,
+    licence="CC BY-NC-ND 4.0",
+    homepage="https://github.com/ZhangYuanhan-AI/OmniBenchmark",
+    fetch=FETCH,
+    raw_dir="omnibenchmark",
+    read_rows=read_rows,
+)

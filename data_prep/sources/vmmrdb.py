@@ -1,0 +1,25 @@
+"""VMMRdb: 291,752 photographs from car advertisements, 9,170 classes of make, model and year.
+
+Layout: a folder a class, `<make>_<model>_<year>`. Makes and models hold spaces and underscores: the folder's
+whole name is the class. There is no split: all rows are 'train'.
+"""
+
+from functools import partial
+
+from data_prep.sources.class_folders import read_split_folders
+from data_prep.sources.source import Source
+
+TITLE = "VMMRdb"
+FETCH = "VMMRdb.zip by the link on the home page: its class folders go there"
+
+
+VMMRDB = Source(
+    key="vmmrdb",
+    domain="cars",
+    title=TITLE,
+    licence="unclear; research, do not pass shards on",
+    homepage="https://github.com/faezetta/VMMRdb",
+    fetch=FETCH,
+    raw_dir="VMMRdb",
+    read_rows=partial(read_split_folders, split_folders={".": "train"}, what=TITLE, fetch=FETCH),
+)
