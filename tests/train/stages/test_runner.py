@@ -105,6 +105,21 @@ def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeyp
     assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
 
 
+@pytest.mark.parametrize("margin", [
+    {"kind": "curricularface", "margin_rad": 0.3}, {"kind": "adaface", "margin_rad": 0.3}, {"kind": "adacos"},
+    {"kind": "elastic_arcface", "margin_rad": 0.3, "margin_std_rad": 0.05},
+], ids=lambda margin: margin["kind"])
+def test_what_an_adaptive_margin_keeps_survives_an_interruption(packed, tmp_path, make_config, monkeypatch, margin):
+    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "margin": margin})
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    revive = kill_at_step(monkeypatch, 8)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
+
+
 def test_a_finished_run_is_left_as_it_is(packed, tmp_path, make_config):
     config = make_config({})
     final = run_stages(config, Places(packed, tmp_path), resume=False)
