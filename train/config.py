@@ -51,10 +51,21 @@ class LrRule(BaseModel, extra="forbid", frozen=True):
 
 
 class OptimizerConfig(BaseModel, extra="forbid", frozen=True):
-    kind: Literal["adamw", "adam", "sgd"] = "adamw"
+    """`sam` is AdamW with a second gradient `rho` uphill. `layer_decay`: each layer group of the tower below its last
+    takes this much of the rate of the group above it, on top of the rules' scales; 1 leaves the rules alone."""
+
+    kind: Literal["adamw", "adam", "sgd", "sam"] = "adamw"
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd")
+    rho: float | None = Field(default=None, gt=0, description="for sam: length of the climb, in units of the weights")
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _rho_is_for_sam(self) -> "OptimizerConfig":
+        if (self.kind == "sam") != (self.rho is not None):
+            raise ValueError(f"rho belongs to kind sam, which needs it; kind is {self.kind!r}")
+        return self
 
 
 class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
@@ -133,8 +144,18 @@ class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class SamplerConfig(BaseModel, extra="forbid", frozen=True):
-    kind: Literal["mixed", "dataset_size", "round_robin"] = "mixed"
+    """How batches are drawn. `specialist_steps`: single-source batches in proportion to `steps_by_source`, the steps
+    that each source's own specialist took to its best (UnED)."""
+
+    kind: Literal["mixed", "dataset_size", "round_robin", "specialist_steps"] = "mixed"
     images_per_class: int | None = Field(default=None, ge=2)
+    steps_by_source: dict[str, int] | None = Field(default=None, description="for specialist_steps: every source")
+
+    @model_validator(mode="after")
+    def _steps_are_for_specialists(self) -> "SamplerConfig":
+        if (self.kind == "specialist_steps") != bool(self.steps_by_source):
+            raise ValueError(f"steps_by_source belongs to kind specialist_steps, which needs it; kind is {self.kind!r}")
+        return self
 
 
 class StageConfig(BaseModel, extra="forbid", frozen=True):
@@ -171,6 +192,10 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("give epochs or images, exactly one of them")
         if self.feature_cache and not any(r.frozen and r.match.startswith("backbone") for r in self.lr_rules):
             raise ValueError("feature_cache needs a frozen backbone: add {match: 'backbone\\..*', frozen: true}")
+        if self.optimizer.kind == "sam" and self.accumulate_batches > 1:
+            raise ValueError("optimizer sam takes two gradients of one batch: accumulate_batches must be 1")
+        if self.optimizer.kind == "sam" and self.precision == "16-mixed":
+            raise ValueError("optimizer sam cannot take two gradients under a loss scaler: use bf16-mixed or 32-true")
         if self.margin.kind == "adacos" and self.classifier.competition == "per_domain":
             raise ValueError("margin adacos measures all classes at once: it needs classifier.competition: joint")
         return self
