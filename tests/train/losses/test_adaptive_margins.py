@@ -47,8 +47,8 @@ def slow_adaface(cosines, ids, norms, state):
 
 def slow_adacos(cosines, ids, norms, state):
     scale = state.get("scale", math.sqrt(2) * math.log(C - 1))
-    mean_sum = sum(math.exp(scale * float(cosines[i, k])) for i in range(N) for k in range(C) if k != ids[i]) / N
-    angles = sorted(math.acos(float(cosines[i, ids[i]])) for i in range(N))
+    mean_sum = sum(math.exp(scale * cosines[i, k].item()) for i in range(N) for k in range(C) if k != ids[i]) / N
+    angles = sorted(math.acos(cosines[i, ids[i]].item()) for i in range(N))
     state["scale"] = math.log(mean_sum) / math.cos(min(math.pi / 4, angles[(N - 1) // 2]))
     return cosines * (state["scale"] / 10.0)
 

@@ -109,8 +109,11 @@ def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeyp
     {"kind": "curricularface", "margin_rad": 0.3}, {"kind": "adaface", "margin_rad": 0.3}, {"kind": "adacos"},
     {"kind": "elastic_arcface", "margin_rad": 0.3, "margin_std_rad": 0.05},
 ], ids=lambda margin: margin["kind"])
-def test_what_an_adaptive_margin_keeps_survives_an_interruption(packed, tmp_path, make_config, monkeypatch, margin):
-    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "margin": margin})
+@pytest.mark.parametrize("ema_decay", [None, 0.8])
+def test_what_an_adaptive_margin_keeps_survives_an_interruption(
+    packed, tmp_path, make_config, monkeypatch, margin, ema_decay
+):
+    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "margin": margin, "ema_decay": ema_decay})
     run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
     revive = kill_at_step(monkeypatch, 8)
     with pytest.raises(KilledError):
