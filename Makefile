@@ -17,12 +17,6 @@ SHARDS   := shards/$(MIXTURE)
 RUN_DIR  := runs/$(RUN)
 
 export NO_ALBUMENTATIONS_UPDATE := 1
-# glibc gives freed memory back after every step unless told otherwise; keeping it makes CPU training 2-3x faster.
-export MALLOC_MMAP_MAX_ := 0
-export MALLOC_TRIM_THRESHOLD_ := 100000000000
-export MALLOC_TOP_PAD_ := 500000000
-# Idle OpenMP threads sleep instead of spinning: two jobs on the same cores would starve each other.
-export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -73,13 +67,13 @@ raw/.sample_world: | $(VENV)/.installed
 	touch $@
 
 ifeq ($(MIXTURE),quickstart)
-$(SHARDS)/manifest.json: raw/.sample_world
+$(SHARDS)/manifest.json: | raw/.sample_world
 endif
 ifeq ($(MIXTURE),pocket)
 ifeq ($(POCKET),)
-$(SHARDS)/manifest.json: pocket-folder-missing
-.PHONY: pocket-folder-missing
-pocket-folder-missing:
+$(SHARDS)/manifest.json: | pocket-folder
+.PHONY: pocket-folder
+pocket-folder:
 	@test -f $(SHARDS)/manifest.json || { echo "error: RUN=$(RUN) needs POCKET=<folder with manifest.csv>"; exit 1; }
 endif
 endif

@@ -26,7 +26,8 @@ def measure(variant: str, image_px: int, batch: int, repeats: int = 4) -> dict[s
     from train.model.backbones import BackboneSpec, build_backbone
 
     layout = torch.channels_last if "channels_last" in variant else torch.contiguous_format
-    tower = build_backbone(BackboneSpec("timm", "tf_efficientnet_lite0", None, image_px)).to(memory_format=layout).eval()
+    spec = BackboneSpec("timm", "tf_efficientnet_lite0", None, image_px)
+    tower = build_backbone(spec).to(memory_format=layout).eval()
     images = torch.randn(batch, 3, image_px, image_px).to(memory_format=layout)
 
     def forward() -> None:
@@ -48,7 +49,7 @@ def _rate(work, batch: int, repeats: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training", description=__doc__, allow_abbrev=False)
     parser.add_argument("--image-px", type=int, default=128)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--variant", choices=VARIANTS, help="measure one variant in this process and print JSON")

@@ -101,12 +101,8 @@ def _position(node: list, part: str, override: str) -> int:
 
 def _own_problems(problems: list[dict]) -> list[dict]:
     """Without those that only follow from another: a list is called too short when all its items are wrong."""
-    places = [problem["loc"] for problem in problems]
-    return [
-        problem for problem in problems
-        if problem["type"] != "too_short"
-        or not any(len(place) > len(problem["loc"]) and place[: len(problem["loc"])] == problem["loc"] for place in places)
-    ]
+    parents = {problem["loc"][:depth] for problem in problems for depth in range(len(problem["loc"]))}
+    return [problem for problem in problems if problem["type"] != "too_short" or problem["loc"] not in parents]
 
 
 def _describe(problem: dict, model: type[BaseModel]) -> str:

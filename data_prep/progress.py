@@ -21,8 +21,21 @@ def progress_bar(total: int, title: str, unit: str) -> tqdm:
         title: shown before the bar.
         unit: what `update` counts, in the singular.
     """
+    return tqdm(total=total, desc=title, unit=unit, **_pace())
+
+
+def bytes_bar(total: int | None, done: int, title: str) -> tqdm:
+    """A bar of bytes with rate and remaining time.
+
+    Args:
+        total: bytes at the end; None where nobody knows.
+        done: bytes that were there before; they do not count for the rate.
+        title: shown before the bar.
+    """
+    return tqdm(total=total, initial=done, desc=title, unit="B", unit_scale=True, **_pace())
+
+
+def _pace() -> dict[str, object]:
     seconds = SECONDS_BETWEEN_STATES if is_watched() else SECONDS_BETWEEN_STATES_IN_A_LOG
     # maxinterval: tqdm's own thread forces a state after this time, ten seconds unless told otherwise.
-    return tqdm(
-        total=total, desc=title, unit=unit, dynamic_ncols=True, mininterval=seconds, maxinterval=max(10, seconds)
-    )
+    return {"dynamic_ncols": True, "mininterval": seconds, "maxinterval": max(10, seconds)}

@@ -1,5 +1,6 @@
 """First step: what the data sets' own lists say is there. No image is opened."""
 
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +8,7 @@ import polars as pl
 from data_prep.catalogue import check_catalogue, make_catalogue
 from data_prep.errors import ConfigError
 from data_prep.mixture import MixtureConfig, SourceConfig, source_of
+from data_prep.sources.expected_counts import EXPECTED_COUNTS, check_counts
 
 
 def scan_sources(config: MixtureConfig, raw_root: Path) -> pl.DataFrame:
@@ -35,6 +37,8 @@ def _scan_source(config: SourceConfig, raw_root: Path) -> pl.DataFrame:
     if not folder.is_dir():
         raise ConfigError(f"{config.source}: no folder {folder}; to get it: {source.fetch}")
     rows = source.read_rows(folder)
+    if config.reader is None and config.source in EXPECTED_COUNTS:
+        _say_what_is_incomplete(config.source, rows)
     if config.split == "by_class":
         rows = rows.with_columns(split=pl.lit(""))
     catalogue = make_catalogue(rows, config.source, config.domain or source.domain, raw_dir)
@@ -42,3 +46,14 @@ def _scan_source(config: SourceConfig, raw_root: Path) -> pl.DataFrame:
     if catalogue.is_empty():
         raise ConfigError(f"{config.source}: {folder} lists no image")
     return catalogue
+
+
+def _say_what_is_incomplete(source: str, rows: pl.DataFrame) -> None:
+    """A line for each part that differs from the complete data set: a missing archive shows here, and a miniature."""
+    for check in check_counts(source, rows):
+        if not check.ok:
+            got, complete = (
+                f"{n_rows:,} rows" + ("" if n_classes is None else f" of {n_classes:,} classes")
+                for n_rows, n_classes in (check.got, check.expected)
+            )
+            print(f"{source}, {check.part}: {got}; the complete data set has {complete}", file=sys.stderr)

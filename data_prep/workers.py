@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import TypeVar
 
 from data_prep.progress import progress_bar
@@ -62,8 +65,8 @@ def _run_in_pool(
 ) -> list:
     results: list = [None] * len(tasks)
     with ProcessPoolExecutor(n_workers, mp_context=_context()) as pool:
-        positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
         try:
+            positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
             for future in as_completed(positions):
                 results[positions[future]] = future.result()
                 finished(positions[future])
@@ -72,8 +75,11 @@ def _run_in_pool(
                 f"one of {n_workers} workers died (often: out of memory). Finished work is kept: "
                 "run the same command again, with a smaller --workers if it dies again"
             ) from error
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):  # no waiting for half a shard that nobody wants
+                for process in multiprocessing.active_children():
+                    process.terminate()
             raise
     return results
 
@@ -84,4 +90,9 @@ def _context() -> multiprocessing.context.BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
+    if threading.current_thread() is threading.main_thread():
+        # Started deaf to Ctrl-C, and its workers with it: this process alone answers, not each with a traceback.
+        answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, answer)
     return context

@@ -17,6 +17,7 @@ from typing import Any
 
 from data_prep.errors import ConfigError, ContractError
 from data_prep.files import writing_atomically
+from data_prep.kaggle_client import without_secrets
 from submission.evidence import MODEL_NAME, ZIP_NAME, check_evidence
 from submission.hosted_scorer import sha256_of_model
 
@@ -24,7 +25,6 @@ KERNEL_DIR = Path(__file__).parent / "kernel"
 KERNEL_SCRIPT = "pack_submission.py"
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]+/[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")
 _POLL_SECONDS = 10.0
-_SECRETS = ("KAGGLE_KEY", "KAGGLE_API_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -235,13 +235,3 @@ def _teaching_errors(client: Any):
     except Exception as error:  # requests' and Kaggle's own types; all of them mean that the step failed
         reason = without_secrets(f"{type(error).__name__}: {error}", client)
         raise ContractError(f"Kaggle: {reason}") from None
-
-
-def without_secrets(text: str, client: Any) -> str:
-    """The text with every credential of the environment and of the client replaced by ***."""
-    held = getattr(client, "config_values", None) or {}
-    secrets = [os.environ.get(name) for name in _SECRETS] + [held.get("key"), held.get("token")]
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return text

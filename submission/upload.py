@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
     from data_prep.errors import ConfigError, ContractError
 
     try:
+        from data_prep.kaggle_client import connect
         from submission.kaggle_steps import Target, plan_upload, upload
 
         target = Target(options.kernel, options.dataset or f"{options.kernel}-model", options.competition)
@@ -48,34 +49,6 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, ContractError) else 2
     return 0
-
-
-def connect() -> object:
-    """An authenticated Kaggle client.
-
-    Raises:
-        ConfigError: no credentials that Kaggle accepts.
-    """
-    import contextlib
-    import io
-
-    from data_prep.errors import ConfigError
-
-    # The library authenticates when imported, prints its own help and may end the process.
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        try:
-            from kaggle.api.kaggle_api_extended import KaggleApi
-
-            client = KaggleApi()
-            client.authenticate()
-        except SystemExit:
-            client = None
-    if client is None:
-        raise ConfigError(
-            "Kaggle: no credentials; set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, or put "
-            "kaggle.json (kaggle.com, Settings, API) into ~/.kaggle"
-        )
-    return client
 
 
 if __name__ == "__main__":

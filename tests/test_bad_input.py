@@ -34,8 +34,8 @@ from train.model.embedder import Embedder
 from train.model.heads import build_head
 
 REPOSITORY = Path(__file__).parents[1]
-RUN_FILES = ("data_prep.build", "data_prep.sample_world", "train.fit", "export.convert", "submission.validate",
-             "submission.package", "submission.upload")
+RUN_FILES = ("data_prep.build", "data_prep.sample_world", "data_prep.fetch", "train.fit", "export.convert",
+             "submission.validate", "submission.package", "submission.upload")
 TOYS = {"source": "toys", "domain": "toys", "reader": "class_folders", "split": "by_class", "val_fraction": 0.25,
         "test_fraction": 0.25}
 LISTED = {"source": "listed", "domain": "things", "reader": "table",
@@ -72,8 +72,8 @@ def mixture(tmp_path, *sources, **changes):
 
 def training(tmp_path, **changes):
     tower = {"kind": "tiny", "arch": "conv16", "weights": None}
-    tree = {"name": "test", "mixture": "small", "accelerator": "cpu", "backbone": tower, "head": HEAD, "stages": [STAGE]}
-    return write_yaml(tmp_path / "train.yaml", tree | changes)
+    tree = {"name": "test", "mixture": "small", "accelerator": "cpu", "backbone": tower, "head": HEAD}
+    return write_yaml(tmp_path / "train.yaml", tree | {"stages": [STAGE]} | changes)
 
 
 def listed(raw_root, *rows, header="path,class_key,split,role"):
@@ -258,7 +258,8 @@ def test_an_empty_class_folder_is_an_error_and_a_class_of_rejects_is_counted(tmp
     (["a.jpg,1,train,", "q.jpg,2,test,query", "i.jpg,3,test,index"],
      ["1 query image(s) without an index image", "'listed/q.jpg' of class '2'", "test"]),
     (["a.jpg,1,train,", "q.jpg,2,tset,query"], ["split: 1 row(s) wrong", "got 'tset'", "train, val, test"]),
-    (["a.jpg,1,train,", "q.jpg,2,test,"], ["1 val or test rows without a role", "'listed/q.jpg'", "query, index or both"]),
+    (["a.jpg,1,train,", "q.jpg,2,test,"],
+     ["1 val or test rows without a role", "'listed/q.jpg'", "query, index or both"]),
 ])
 def test_lists_that_contradict_themselves(rows, needed, tmp_path, refused):
     listed(tmp_path / "raw", *rows)
@@ -269,7 +270,8 @@ def test_lists_that_contradict_themselves(rows, needed, tmp_path, refused):
 def test_a_table_of_raw_data_with_a_missing_column(tmp_path, refused):
     listed(tmp_path / "raw", "a.jpg,1,train,", header="path,sku,split,role")
     refused(pack(mixture(tmp_path, LISTED), tmp_path / "raw", tmp_path / "shards"),
-            str(tmp_path / "raw" / "listed" / "list.csv"), "no column 'class_key'", "columns there: path, sku, split, role")
+            str(tmp_path / "raw" / "listed" / "list.csv"), "no column 'class_key'",
+            "columns there: path, sku, split, role")
     assert not (tmp_path / "shards").exists()
 
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
 
 SHORT = ["stages.0.epochs=5", "stages.0.image_px=64", "stages.1.epochs=1", "stages.1.image_px=64", "stages.1.rounds=1",
-         "stages.2.epochs=1", "stages.2.image_px=96"]
+         "stages.2.epochs=1", "stages.2.image_px=96", "export_image_px=96"]
 
 
 def run(*arguments: object, status: int = 0) -> str:

@@ -11,12 +11,17 @@ import polars as pl
 
 from data_prep.errors import ConfigError, unknown_name
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "DeepFashion In-Shop"
 FETCH = (
     "from the Drive folder of the DeepFashion page (In-shop Clothes Retrieval Benchmark): "
     "Eval/list_eval_partition.txt, and img.zip unpacked to img/"
+)
+FETCH_PLAN = ByRequest(
+    "follow https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html to the Drive folder of the In-shop Clothes "
+    "Retrieval Benchmark; take img.zip, and Eval/list_eval_partition.txt with its folder",
+    archives={"img.zip": "img"},
 )
 PLACE_BY_STATUS = {"train": ("train", ""), "query": ("test", "query"), "gallery": ("test", "index")}
 
@@ -61,4 +66,5 @@ DEEPFASHION_INSHOP = Source(
     fetch=FETCH,
     raw_dir="deepfashion_inshop",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -18,13 +18,27 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, read_text_csv, require_folder
-from data_prep.sources.source import MISSING_FILE, ROW_SCHEMA, Source
+from data_prep.sources.source import MISSING_FILE, ROW_SCHEMA, RemoteFile, Source, Urls
 
 TITLE = "Google Landmarks v2"
 FETCH = (
     "the archives of train, index and test and the files of metadata/ and ground_truth/, as listed on "
     "https://github.com/cvdfoundation/google-landmark"
 )
+HOST = "https://s3.amazonaws.com/google-landmark"
+LISTS = (
+    "metadata/train_clean.csv", "metadata/index.csv", "metadata/index_image_to_landmark.csv", "metadata/test.csv",
+    "ground_truth/retrieval_solution_v2.1.csv",
+)
+N_ARCHIVES = {"test": 20, "index": 100, "train": 500}
+FETCH_PLAN = Urls((
+    *(RemoteFile(f"{HOST}/{path}", path.split("/")[0]) for path in LISTS),
+    *(
+        RemoteFile(f"{HOST}/{split}/images_{n:03d}.tar", split, md5_url=f"{HOST}/md5sum/{split}/md5.images_{n:03d}.txt")
+        for split, n_archives in N_ARCHIVES.items()
+        for n in range(n_archives)
+    ),
+))
 PLACES = (".", "metadata", "ground_truth")
 EVALUATION_LISTS = ("index.csv", "index_image_to_landmark.csv", "test.csv", "retrieval_solution_v2.1.csv")
 NOT_SCORED = "query not scored"  # Usage 'Ignored', or a test image that the solution does not list
@@ -154,4 +168,5 @@ GLDV2 = Source(
     fetch=FETCH,
     raw_dir="gldv2",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

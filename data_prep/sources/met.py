@@ -17,13 +17,21 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, mark_missing_files, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "The Met"
 FETCH = (
     "MET.tar.gz, test_met.tar.gz, test_other.tar.gz and test_noart.tar.gz of "
     "http://ptak.felk.cvut.cz/met/dataset/ unpacked to images/, ground_truth.tar.gz to ground_truth/"
 )
+HOST = "http://ptak.felk.cvut.cz/met/dataset"
+FETCH_PLAN = Urls((  # the small ones first: a wrong address shows before the 30 GB
+    RemoteFile(f"{HOST}/ground_truth.tar.gz", "ground_truth"),
+    RemoteFile(f"{HOST}/test_met.tar.gz", "images", size_bytes=34_048_842),
+    RemoteFile(f"{HOST}/test_other.tar.gz", "images"),
+    RemoteFile(f"{HOST}/test_noart.tar.gz", "images"),
+    RemoteFile(f"{HOST}/MET.tar.gz", "images"),
+))
 NO_MET_ID = "query without a MET_id"  # not an exhibit of the museum, or no work of art at all
 QUERY_LISTS = ("testset.json", "valset.json")
 
@@ -75,4 +83,5 @@ MET = Source(
     fetch=FETCH,
     raw_dir="met",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -1,7 +1,7 @@
 """What a data set tells the project about itself, and the form in which it lists its images."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +11,70 @@ from data_prep.catalogue import CATALOGUE_SCHEMA
 ROW_COLUMNS = ("class_key", "more_class_keys", "path", "split", "role", "reject_reason", "reject_detail")
 ROW_SCHEMA = {name: CATALOGUE_SCHEMA[name] for name in ROW_COLUMNS}
 MISSING_FILE = "missing file"  # the reject reason of an annotation row whose image is not on disk
+
+
+@dataclass(frozen=True)
+class KaggleCompetition:
+    """All files of a competition; the account must have accepted its rules on the web page.
+
+    Attributes:
+        name: as in kaggle.com/c/<name>.
+        inner_archives: archives inside the archive, each unpacked into a folder of its own name.
+    """
+
+    name: str
+    inner_archives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class KaggleDataset:
+    """A data set by its `owner/name`, or `owner/name/<number>` to pin a version."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file behind a plain address; an archive is unpacked and then deleted.
+
+    Attributes:
+        url: http or https.
+        into: folder below the raw folder where it, or what is inside it, belongs.
+        size_bytes: where it is known.
+        sha256, md5: hex digest, where one is published.
+        md5_url: address of a text file whose first word is the md5.
+    """
+
+    url: str
+    into: str = "."
+    size_bytes: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    md5_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Urls:
+    """Files that anybody may fetch, in this order."""
+
+    files: tuple[RemoteFile, ...]
+
+
+@dataclass(frozen=True)
+class ByRequest:
+    """A data set that a person has to ask for, or to fetch by hand.
+
+    Attributes:
+        ask: where and how.
+        archives: what then is put into the raw folder and may be left packed: archive name -> folder below the
+            raw folder that it is unpacked into.
+    """
+
+    ask: str
+    archives: Mapping[str, str] = field(default_factory=dict)
+
+
+FetchPlan = KaggleCompetition | KaggleDataset | Urls | ByRequest
 
 
 @dataclass(frozen=True)
@@ -24,6 +88,7 @@ class Source:
         licence: terms in a few words, for the report.
         homepage: where a person reads about it.
         fetch: how to get it, for the error that says it is not there.
+        fetch_plan: the same for `data_prep.fetch`; None for a folder that the user brings.
         raw_dir: its folder under the raw root, unless the mixture names another.
         read_rows: folder -> frame with ROW_SCHEMA's columns, paths relative to the folder. Raises ConfigError
             for a missing folder or annotation file; an annotated image without its file is a row with
@@ -38,6 +103,7 @@ class Source:
     fetch: str
     raw_dir: str
     read_rows: Callable[[Path], pl.DataFrame]
+    fetch_plan: FetchPlan | None = None
 
 
 def source_rows(

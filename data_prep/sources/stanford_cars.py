@@ -18,7 +18,7 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, mark_missing_files, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "Stanford Cars"
 FETCH = (
@@ -26,6 +26,7 @@ FETCH = (
     "cars_train/ + cars_test/ + devkit/cars_train_annos.mat + devkit/cars_test_annos_withlabels.mat, or "
     "car_ims/ + cars_annos.mat"
 )
+FETCH_PLAN = KaggleDataset("rvnrvn1/cars196")
 N_CLASSES = 196
 LAST_TRAIN_CLASS = 98
 OFFICIAL_LISTS = {"cars_train": "cars_train_annos.mat", "cars_test": "cars_test_annos_withlabels.mat"}
@@ -94,4 +95,5 @@ STANFORD_CARS = Source(
     fetch=FETCH,
     raw_dir="stanford_cars",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -10,10 +10,14 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "Stanford Online Products"
 FETCH = "unpack ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip in the raw root"
+FETCH_PLAN = ByRequest(
+    "ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip (2.9 GB), with any FTP program",
+    archives={"Stanford_Online_Products.zip": "."},
+)
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -41,4 +45,5 @@ STANFORD_PRODUCTS = Source(
     fetch=FETCH,
     raw_dir="Stanford_Online_Products",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -1,5 +1,5 @@
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 
 from data_prep.config_files import build_config, find_named, read_config, write_config
 from data_prep.errors import ConfigError
@@ -68,3 +68,36 @@ def test_an_unknown_name_lists_the_known_ones(path):
     assert find_named("c", path.parent, "config") == path
     with pytest.raises(ConfigError, match="no config 'd'; known: c"):
         find_named("d", path.parent, "config")
+
+
+def test_a_list_of_wrong_items_is_not_called_too_short_as_well():
+    class AtLeastOne(BaseModel, extra="forbid", frozen=True):
+        parts: tuple[Inner, ...] = Field(min_length=1)
+
+    with pytest.raises(ConfigError, match=r"1 problem\(s\)\n  parts\.0\.pix: unknown key; known: name, px$"):
+        build_config(AtLeastOne, {"parts": [{"px": 1, "pix": 2}]}, "here")
+    with pytest.raises(ConfigError, match="parts: Tuple should have at least 1 item"):
+        build_config(AtLeastOne, {"parts": []}, "here")
+
+
+def test_a_validator_speaks_for_itself():
+    class Even(BaseModel, frozen=True):
+        number: int
+
+        @field_validator("number")
+        @classmethod
+        def _even(cls, value: int) -> int:
+            if value % 2:
+                raise ValueError("expected an even number")
+            return value
+
+    with pytest.raises(ConfigError, match=r"\n  number: expected an even number, got 3$"):
+        build_config(Even, {"number": 3}, "here")
+
+
+def test_text_that_is_no_yaml_in_a_file_or_an_override(path, tmp_path):
+    with pytest.raises(ConfigError, match=r"override 'seed=\[': the value '\[' is not valid YAML"):
+        read_config(Outer, path, ["seed=["])
+    (tmp_path / "latin.yaml").write_bytes(b"seed: \xe9")
+    with pytest.raises(ConfigError, match=r"latin\.yaml: not valid YAML"):
+        read_config(Outer, tmp_path / "latin.yaml")

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from data_prep.files import sha256_of_bytes, sha256_of_file, writing_atomically
@@ -28,3 +31,11 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_hashes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256_of_file(tmp_path / "a") == sha256_of_bytes(b"abc") == ABC
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"), writing_atomically(tmp_path / "a.txt"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(FileNotFoundError, match="elsewhere"), writing_atomically(tmp_path / "a.txt"):
+        (tmp_path / "elsewhere").read_bytes()
+    assert not list(tmp_path.iterdir())

@@ -51,3 +51,17 @@ def test_wrong_values_name_the_source_and_its_folder(tmp_path):
     options = {"split_folders": {"Test": "testing"}}
     with pytest.raises(ConfigError, match=r"zoo in .*zoo: 1 problem.*\n.*got 'testing'"):
         scan_sources(config({"source": "zoo", "split": "official", "options": options}), tmp_path)
+
+
+def test_an_incomplete_data_set_is_said_part_by_part(tmp_path, capsys):
+    folder = tmp_path / "Stanford_Online_Products"
+    touch(folder, "mug_final/1_0.JPG", "mug_final/2_0.JPG")
+    header = "image_id class_id super_class_id path\n"
+    (folder / "Ebay_train.txt").write_text(header + "1 1 1 mug_final/1_0.JPG\n")
+    (folder / "Ebay_test.txt").write_text(header + "2 2 1 mug_final/2_0.JPG\n")
+    tree = {"name": "m", "seed": 0, "image_px": 64, "sources": [{"source": "stanford_products"}]}
+    scan_sources(build_config(MixtureConfig, tree, "test"), tmp_path)
+    said = capsys.readouterr().err
+    assert (
+        "stanford_products, train: 1 rows of 1 classes; the complete data set has 59,551 rows of 11,318 classes" in said
+    )

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from data_prep.errors import ContractError
+from export import torchscript
 from export.archive import archive_version
 from export.contract import check_operators
 from export.torchscript import export_submission, portable_tower, script_submission
@@ -113,3 +114,11 @@ def test_fresh_processes_write_the_same_bytes(tmp_path):
         subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(path)], cwd=root, check=True)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert str(root).encode() not in paths[0].read_bytes()
+
+
+def test_a_full_disk_is_noticed_before_torch_ends_the_process(make_embedder, tiny_spec, tmp_path, monkeypatch):
+    usage = torchscript.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(torchscript.shutil, "disk_usage", lambda path: usage._replace(free=1 << 20))
+    with pytest.raises(OSError, match=r"No space left on device: '.*saved_model\.pt'"):
+        export_submission(make_embedder(), tiny_spec, tmp_path / "saved_model.pt")
+    assert not list(tmp_path.iterdir())

@@ -71,3 +71,9 @@ def test_no_checks_and_no_json_are_refused(run_dir):
     (run_dir / "export.json").write_text("[]")
     with pytest.raises(ContractError, match="expected an object, got list"):
         check_evidence(run_dir)
+
+
+def test_half_a_record_is_refused_before_anything_is_written(run_dir):
+    edit(run_dir / "validation.json", lambda record: record.pop("per_domain"))
+    with pytest.raises(ContractError, match=r"validation\.json: has no per_domain; run make validate again"):
+        check_evidence(run_dir)

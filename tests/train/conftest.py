@@ -19,7 +19,7 @@ STAGE = {
 
 
 def draw_class_folders(folder: Path, n_classes: int, n_images: int, seed: int) -> None:
-    """Each class is a grid of 4 x 4 colours; its images are noisy copies under coloured light, which hides the class."""
+    """Each class is a grid of 4 x 4 colours; its images are noisy copies under coloured light, which hides it."""
     rng = np.random.default_rng(seed)
     for number in range(n_classes):
         grid = rng.integers(0, 256, (4, 4, 3))

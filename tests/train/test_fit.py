@@ -1,7 +1,14 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
 from train.fit import main
+from train.run_log import read_metrics
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -32,3 +39,19 @@ def test_unknown_flags_stop(config_path):
     with pytest.raises(SystemExit) as stop:
         main([str(config_path), "--epochs", "3"])
     assert stop.value.code == 2
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(packed, make_config, tmp_path):
+    """DDP over two CPU processes: the batch is shared out, one run folder, both stages end."""
+    config = make_config({}, {"name": "two", "classifier": {"start": "keep", "scale": 16.0}})
+    config_path, run_dir = tmp_path / "tiny.yaml", tmp_path / "run"
+    config_path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    command = [sys.executable, "-m", "train.fit", str(config_path), "--shards", str(packed), "--run-dir", str(run_dir),
+               "n_devices=2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = read_metrics(run_dir)
+    assert (run_dir / "final.ckpt").is_file()
+    assert [row["stage"] for row in rows if row["name"] == "val/mMP@5"] == ["one", "two"]
+    assert max(row["images"] for row in rows) == 8 * max(row["step"] for row in rows)

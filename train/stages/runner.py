@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 import warnings
 from dataclasses import dataclass, replace
@@ -154,6 +155,8 @@ def _claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
 
     A run that left no checkpoint (a wrong rule, an early kill) left nothing to lose: its folder is taken over.
     """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return  # started by the first process, which has claimed the folder
     resolved_path = run_dir / "resolved.yaml"
     for leftover in run_dir.glob(".*.unfinished"):  # of a process that was killed
         leftover.unlink()

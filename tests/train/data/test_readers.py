@@ -51,3 +51,15 @@ def test_missing_and_cut_shards_are_named(packed, tmp_path):
     shard.unlink()
     with pytest.raises(ConfigError, match=f"{shard.name}.*missing"):
         ShardReader(tmp_path / "copy", "train")
+
+
+def test_a_picture_damaged_after_packing_is_named(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    reader = ShardReader(tmp_path / "copy", "train")
+    shard = tmp_path / "copy" / reader._locations[1][0]
+    with open(shard, "r+b") as stream:
+        stream.seek(reader._locations[1][1])
+        stream.write(b"\0" * 64)
+    with pytest.raises(ConfigError, match=rf"{shard.name}, sample {reader.table.keys[1]}: damaged since it was packed"):
+        reader.image(1)
+    assert reader.image(0).mode == "RGB"

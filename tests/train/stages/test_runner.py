@@ -211,3 +211,15 @@ def test_shards_that_changed_are_noticed(packed, tmp_path, make_config):
     torch.save(content, path)
     with pytest.raises(ConfigError, match="other shards"):
         run_stages(config, Places(packed, tmp_path), resume=True)
+
+
+def test_a_run_that_left_no_checkpoint_does_not_block_its_folder(packed, tmp_path, make_config, monkeypatch):
+    kill_at_step(monkeypatch, 1)
+    with pytest.raises(KilledError):
+        run_stages(make_config({}, seed=1), Places(packed, tmp_path), resume=False)
+    monkeypatch.undo()
+    assert (tmp_path / "resolved.yaml").is_file() and not list(tmp_path.glob("*.ckpt"))
+    run_stages(make_config({}, seed=2), Places(packed, tmp_path), resume=False)
+    assert read_config(TrainConfig, tmp_path / "resolved.yaml").seed == 2
+    steps = [row["step"] for row in read_metrics(tmp_path) if row["name"] == "train/loss"]
+    assert steps == sorted(set(steps))

@@ -1,0 +1,39 @@
+"""What all six painters of the sample world have in common."""
+
+import numpy as np
+import pytest
+
+from data_prep.miniature.raw_data import family_of
+
+
+def streams(item, seed=0):
+    """Generators of an item's family and of its own design."""
+    return np.random.default_rng([seed, family_of(item), 1]), np.random.default_rng([seed, item, 2])
+
+
+@pytest.fixture
+def painter_checks():
+    """A check that a module draws: the same from the same generators, differently for every view and item."""
+
+    def check(module, styles):
+        for style in styles:
+            design = module.design(*streams(0))
+            first, again = (
+                module.photo(module.design(*streams(0)), np.random.default_rng([7, 1]), style)
+                for _ in range(2)
+            )
+            assert first.dtype == np.uint8 and first.ndim == 3 and first.shape[2] == 3
+            assert all(160 <= side <= 320 for side in first.shape[:2])
+            assert np.array_equal(first, again)
+            assert not np.array_equal(first, module.photo(design, np.random.default_rng([7, 2]), style))
+            # Same conditions, another item: what differs is the thing itself, and it fills a good part.
+            differing = []
+            for item in range(1, 7):
+                other = module.photo(module.design(*streams(item)), np.random.default_rng([7, 1]), style)
+                same_shape = other.shape == first.shape
+                differing.append(
+                    np.any(np.abs(other.astype(int) - first) > 12, axis=2).mean() if same_shape else 1
+                )
+            assert min(differing) > 0.02, f"{style}: two items look the same"
+
+    return check

@@ -1,0 +1,49 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_prep.miniature.darkroom import ARTISTS, draw_item, encode
+from data_prep.miniature.raw_data import DEFECTS, Photo
+
+PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("defect", "format", "mode"),
+    [("", "JPEG", "RGB"), ("grey", "JPEG", "L"), ("cmyk", "JPEG", "CMYK"), ("png", "PNG", "RGB")],
+)
+def test_usable_defects(defect, format, mode):
+    image = Image.open(io.BytesIO(encode(PICTURE, 90, defect)))
+    image.load()
+    assert (image.format, image.mode, image.size) == (format, mode, (60, 40))
+
+
+def test_broken_files_do_not_decode():
+    whole, half = encode(PICTURE, 90), encode(PICTURE, 90, "truncated")
+    assert half == whole[: len(half)] and len(half) == len(whole) // 2
+    with pytest.raises(OSError, match="truncated"):
+        Image.open(io.BytesIO(half)).load()
+    assert encode(PICTURE, 90, "empty") == b""
+
+
+def test_an_unknown_defect_names_the_known_ones():
+    with pytest.raises(ValueError, match="no defect 'burnt'; known: truncated"):
+        encode(PICTURE, 90, "burnt")
+
+
+def test_an_items_photos_without_the_missing_one():
+    photos = [
+        Photo(f"{view}.jpg", "5", 5, view, "road", "train", "missing" if view == 1 else "")
+        for view in range(3)
+    ]
+    drawn = draw_item(0, "stanford_cars", photos)
+    assert list(drawn) == ["0.jpg", "2.jpg"] and drawn["0.jpg"] != drawn["2.jpg"]
+    assert draw_item(0, "stanford_cars", photos[2:]) == {
+        "2.jpg": drawn["2.jpg"]
+    }  # alone or together: the same bytes
+
+
+def test_every_data_set_has_its_painter():
+    assert ARTISTS.keys() == DEFECTS.keys()
