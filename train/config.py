@@ -51,10 +51,21 @@ class LrRule(BaseModel, extra="forbid", frozen=True):
 
 
 class OptimizerConfig(BaseModel, extra="forbid", frozen=True):
-    kind: Literal["adamw", "adam", "sgd"] = "adamw"
+    """`sam` is AdamW with a second gradient `rho` uphill. `layer_decay`: each layer group of the tower below its last
+    takes this much of the rate of the group above it, on top of the rules' scales; 1 leaves the rules alone."""
+
+    kind: Literal["adamw", "adam", "sgd", "sam"] = "adamw"
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1, description="for sgd")
+    rho: float | None = Field(default=None, gt=0, description="for sam: length of the climb, in units of the weights")
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _rho_is_for_sam(self) -> "OptimizerConfig":
+        if (self.kind == "sam") != (self.rho is not None):
+            raise ValueError(f"rho belongs to kind sam, which needs it; kind is {self.kind!r}")
+        return self
 
 
 class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
@@ -67,26 +78,43 @@ class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
     drop_factor: float = Field(default=0.1, gt=0, lt=1, description="for step")
 
 
+# kind -> the values it needs.
+_MARGIN_VALUES: dict[str, tuple[str, ...]] = {
+    "arcface": ("margin_rad",), "cosface": ("margin_cos",), "none": (), "adacos": (), "li_arcface": ("margin_rad",),
+    "curricularface": ("margin_rad",), "adaface": ("margin_rad",), "elastic_arcface": ("margin_rad", "margin_std_rad"),
+    "elastic_cosface": ("margin_cos", "margin_std_cos"),
+}
+
+
 class MarginConfig(BaseModel, extra="forbid", frozen=True):
     """How the target cosine is made harder. The margin has its unit in its name.
 
+    `none` is the normalised softmax (UnED: with classifier scale 16). `adacos` sets the scale itself, whatever
+    `classifier.scale` says. `adaface` uses `margin_rad` also as its additive margin in cosine units.
     `growth_per_epoch` is added each epoch up to `max_margin_rad`. With `rare_class_margin_rad`, the margin runs from
-    `margin_rad` (largest class) to it (smallest class) with class size to the power -1/4.
+    `margin_rad` (largest class) to it (smallest class) with class size to the power -1/4. Both are for arcface.
     """
 
-    kind: Literal["arcface", "cosface", "none"] = "arcface"
+    kind: Literal["arcface", "cosface", "none", "adacos", "li_arcface", "curricularface", "adaface",
+                  "elastic_arcface", "elastic_cosface"] = "arcface"
     margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
     margin_cos: float | None = Field(default=None, ge=0, lt=2)
+    margin_std_rad: float | None = Field(default=None, ge=0, lt=3.1416, description="for elastic_arcface")
+    margin_std_cos: float | None = Field(default=None, ge=0, lt=2, description="for elastic_cosface")
+    norm_influence: float = Field(default=0.333, gt=0, description="for adaface: h, of the embedding's length")
     growth_per_epoch: float = Field(default=0.0, ge=0)
     max_margin_rad: float = Field(default=0.8, ge=0)
     rare_class_margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
 
     @model_validator(mode="after")
-    def _has_its_unit(self) -> "MarginConfig":
-        needed = {"arcface": "margin_rad", "cosface": "margin_cos"}.get(self.kind)
-        for name in ("margin_rad", "margin_cos"):
-            if (getattr(self, name) is not None) != (name == needed):
-                raise ValueError(f"margin kind {self.kind!r} takes {needed or 'no margin'}; check {name!r}")
+    def _has_its_values(self) -> "MarginConfig":
+        needed = _MARGIN_VALUES[self.kind]
+        for name in ("margin_rad", "margin_cos", "margin_std_rad", "margin_std_cos"):
+            if (getattr(self, name) is not None) != (name in needed):
+                raise ValueError(f"margin kind {self.kind!r} takes {' and '.join(needed) or 'no margin'}; "
+                                 f"check {name!r}")
+        if self.kind != "arcface" and (self.growth_per_epoch or self.rare_class_margin_rad is not None):
+            raise ValueError(f"growth_per_epoch and rare_class_margin_rad are for arcface, not {self.kind!r}")
         return self
 
 
@@ -116,8 +144,18 @@ class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class SamplerConfig(BaseModel, extra="forbid", frozen=True):
-    kind: Literal["mixed", "dataset_size", "round_robin"] = "mixed"
+    """How batches are drawn. `specialist_steps`: single-source batches in proportion to `steps_by_source`, the steps
+    that each source's own specialist took to its best (UnED)."""
+
+    kind: Literal["mixed", "dataset_size", "round_robin", "specialist_steps"] = "mixed"
     images_per_class: int | None = Field(default=None, ge=2)
+    steps_by_source: dict[str, int] | None = Field(default=None, description="for specialist_steps: every source")
+
+    @model_validator(mode="after")
+    def _steps_are_for_specialists(self) -> "SamplerConfig":
+        if (self.kind == "specialist_steps") != bool(self.steps_by_source):
+            raise ValueError(f"steps_by_source belongs to kind specialist_steps, which needs it; kind is {self.kind!r}")
+        return self
 
 
 class StageConfig(BaseModel, extra="forbid", frozen=True):
@@ -154,6 +192,12 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("give epochs or images, exactly one of them")
         if self.feature_cache and not any(r.frozen and r.match.startswith("backbone") for r in self.lr_rules):
             raise ValueError("feature_cache needs a frozen backbone: add {match: 'backbone\\..*', frozen: true}")
+        if self.optimizer.kind == "sam" and self.accumulate_batches > 1:
+            raise ValueError("optimizer sam takes two gradients of one batch: accumulate_batches must be 1")
+        if self.optimizer.kind == "sam" and self.precision == "16-mixed":
+            raise ValueError("optimizer sam cannot take two gradients under a loss scaler: use bf16-mixed or 32-true")
+        if self.margin.kind == "adacos" and self.classifier.competition == "per_domain":
+            raise ValueError("margin adacos measures all classes at once: it needs classifier.competition: joint")
         return self
 
 

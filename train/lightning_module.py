@@ -34,6 +34,8 @@ class StageModule(pl.LightningModule):
         self.classifier = classifier
         self.preprocess = preprocess
         self.objective = objective
+        # Registered here, the statistics of an adaptive margin are part of every checkpoint of the stage.
+        self.margin = objective.margin if isinstance(objective.margin, nn.Module) else None
         self.class_rows = torch.from_numpy(class_rows)
         self.validation_items = validation_items
         self.make_optimizer: Callable[[], dict] | None = None
@@ -56,9 +58,9 @@ class StageModule(pl.LightningModule):
         # Dropout draws from the global generator, as do loaders: tied to the batch, a resumed run draws the same.
         torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index)
         features = batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
-        embeddings = self.embedder.project(features)  # [B, D]
-        class_ids = self.class_rows[batch["indices"].cpu()].to(embeddings.device)
-        losses = self.objective.losses(embeddings, class_ids, batch["indices"], self.classifier, self.images_seen())
+        raw = self.embedder.project_raw(features)  # [B, D]
+        class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
+        losses = self.objective.losses(raw, class_ids, batch["indices"], self.classifier, self.images_seen())
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
         return losses["loss"]

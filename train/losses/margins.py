@@ -34,9 +34,12 @@ def arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float | Tensor) -> T
         ValueError: a margin tensor whose shape is not [C].
     """
     cosines = cosines.float()
-    margins = _margin_of_each_row(margin_rad, class_ids, cosines.shape[1])
-    targets = cosines.gather(1, class_ids[:, None])[:, 0]  # [B]
-    angles = torch.acos(targets.clamp(-1.0 + COSINE_EPS, 1.0 - COSINE_EPS))
+    return _widen_angles(cosines, class_ids, _margin_of_each_row(margin_rad, class_ids, cosines.shape[1]))
+
+
+def _widen_angles(cosines: Tensor, class_ids: Tensor, margins: Tensor) -> Tensor:
+    """ArcFace with margins [] or [B] in radians, one a row."""
+    angles = target_angles(cosines, class_ids)  # [B]
     beyond = torch.cos(angles) - margins * torch.sin(margins)
     with_margin = torch.where(angles <= math.pi - margins, torch.cos(angles + margins), beyond)
     return cosines.scatter(1, class_ids[:, None], with_margin[:, None])
@@ -62,6 +65,50 @@ def cosface(cosines: Tensor, class_ids: Tensor, margin_cos: float | Tensor) -> T
     margins = _margin_of_each_row(margin_cos, class_ids, cosines.shape[1])
     targets = cosines.gather(1, class_ids[:, None])[:, 0]  # [B]
     return cosines.scatter(1, class_ids[:, None], (targets - margins)[:, None])
+
+
+def target_angles(cosines: Tensor, class_ids: Tensor) -> Tensor:
+    """[B] angles in radians between each embedding and its class, 0.0014 away from both ends."""
+    targets = cosines.float().gather(1, class_ids[:, None])[:, 0]  # [B]
+    return torch.acos(targets.clamp(-1.0 + COSINE_EPS, 1.0 - COSINE_EPS))
+
+
+def li_arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float) -> Tensor:
+    """Logits linear in the angle: (pi - 2 theta) / pi, and (pi - 2 (theta + margin)) / pi for the target.
+
+    Source: Li-ArcFace, arXiv 1907.12256.
+
+    Args:
+        cosines: [B, C] in -1..1, any float type.
+        class_ids: [B] int64, the target column of each row.
+        margin_rad: margin in radians.
+
+    Returns:
+        float32 [B, C] in -1..1, below it for targets near the opposite pole; every column differs from the input.
+    """
+    angles = torch.acos(cosines.float().clamp(-1.0 + COSINE_EPS, 1.0 - COSINE_EPS))  # [B, C]
+    margins = torch.zeros_like(angles).scatter(1, class_ids[:, None], margin_rad)
+    return 1.0 - 2.0 * (angles + margins) / math.pi
+
+
+def elastic_arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float, std_rad: float) -> Tensor:
+    """ArcFace whose margin is drawn for each image from a normal distribution. Source: arXiv 2109.09416.
+
+    Args:
+        cosines: [B, C]; class_ids: [B] int64.
+        margin_rad, std_rad: mean and standard deviation of the margin in radians, drawn from torch's global generator.
+
+    Returns:
+        float32 [B, C]; only the target columns differ from the input.
+    """
+    return _widen_angles(cosines.float(), class_ids, _drawn_margins(class_ids, margin_rad, std_rad))
+
+
+def elastic_cosface(cosines: Tensor, class_ids: Tensor, margin_cos: float, std_cos: float) -> Tensor:
+    """CosFace whose margin is drawn for each image, as in `elastic_arcface`, in units of the cosine."""
+    cosines = cosines.float()
+    lowered = cosines.gather(1, class_ids[:, None]) - _drawn_margins(class_ids, margin_cos, std_cos)[:, None]
+    return cosines.scatter(1, class_ids[:, None], lowered)
 
 
 def class_size_margins_rad(
@@ -104,6 +151,11 @@ def class_size_margins_rad(
     span = rarity.max() - rarity.min()
     share = (rarity - rarity.min()) / span if span > 0 else torch.zeros_like(rarity)
     return (low_rad + share * (high_rad - low_rad)).float()
+
+
+def _drawn_margins(class_ids: Tensor, mean: float, std: float) -> Tensor:
+    # Drawn on the CPU: the same seed gives the same margins on every device.
+    return torch.normal(mean, std, (len(class_ids),)).to(class_ids.device)
 
 
 def _margin_of_each_row(margin: float | Tensor, class_ids: Tensor, n_classes: int) -> Tensor:

@@ -19,7 +19,11 @@ class Embedder(nn.Module):
 
     def project(self, features: Tensor) -> Tensor:
         """[B, width] -> unit embeddings float32 [B, out_dim], whatever the autocast type."""
-        return F.normalize(self.head(features).to(torch.float32), dim=1)
+        return F.normalize(self.project_raw(features), dim=1)
+
+    def project_raw(self, features: Tensor) -> Tensor:
+        """[B, width] -> float32 [B, out_dim] before they are made unit, for losses that look at their length."""
+        return self.head(features).to(torch.float32)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.project(self.features(images))

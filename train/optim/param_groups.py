@@ -1,7 +1,7 @@
 """Ordered learning-rate rules -> optimizer groups; a parameter or a rule left over is an error."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from torch.nn import Parameter
@@ -29,6 +29,7 @@ def build_param_groups(
     lr_rules: Sequence[LearningRateRule],
     base_lr: float,
     weight_decay: float,
+    depth_scales: Mapping[str, float] | None = None,
 ) -> list[dict]:
     """Sets `requires_grad` of every parameter and groups those that train.
 
@@ -40,6 +41,7 @@ def build_param_groups(
         lr_rules: in order; `match` must fit the whole name (`re.fullmatch`).
         base_lr: learning rate of scale 1.
         weight_decay: of the parameters with two or more dimensions.
+        depth_scales: name -> further factor on its rate, from `decay_by_depth`; names that are absent have 1.
 
     Returns:
         One dict a pair of (scale, decay or not), in the order in which the pairs first occur: `params`, `lr`,
@@ -60,15 +62,31 @@ def build_param_groups(
         if rule.scale is None:
             continue
         has_decay = parameter.ndim > 1
-        if (rule.scale, has_decay) not in groups:
-            groups[rule.scale, has_decay] = {
+        scale = rule.scale * (depth_scales or {}).get(name, 1.0)
+        if (scale, has_decay) not in groups:
+            groups[scale, has_decay] = {
                 "params": [],
-                "lr": base_lr * rule.scale,
+                "lr": base_lr * scale,
                 "weight_decay": weight_decay if has_decay else 0.0,
-                "name": f"x{rule.scale:g}" + ("" if has_decay else "_no_decay"),
+                "name": f"x{scale:g}" + ("" if has_decay else "_no_decay"),
             }
-        groups[rule.scale, has_decay]["params"].append(parameter)
+        groups[scale, has_decay]["params"].append(parameter)
     return list(groups.values())
+
+
+def decay_by_depth(layer_groups: Sequence[Sequence[str]], layer_decay: float, prefix: str = "") -> dict[str, float]:
+    """Name -> layer_decay ** (groups between its own and the last): 1 for the last group, least for the first.
+
+    Source: layer-wise decay as in BEiT, arXiv 2106.08254; there the last block starts at one decay below the head,
+    here the rules say how head and tower relate.
+
+    >>> decay_by_depth([["a"], ["b"], ["c", "d"]], 0.5, "backbone.")
+    {'backbone.a': 0.25, 'backbone.b': 0.5, 'backbone.c': 1.0, 'backbone.d': 1.0}
+    """
+    last = len(layer_groups) - 1
+    return {
+        prefix + name: layer_decay ** (last - depth) for depth, group in enumerate(layer_groups) for name in group
+    }
 
 
 def _compiled(lr_rules: Sequence[LearningRateRule]) -> list[re.Pattern[str]]:

@@ -72,6 +72,7 @@ def plan_stage(data: TrainingSet, stage: StageConfig, seed: int) -> StagePlan:
         batch_size=stage.batch_size,
         n_steps=n_steps * stage.accumulate_batches,
         seed=seed,
+        steps_by_source=stage.sampler.steps_by_source,
         images_per_class=stage.sampler.images_per_class,
         class_ids=data.class_rows if stage.sampler.images_per_class else None,
     )

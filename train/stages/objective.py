@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.config import MarginConfig, StageConfig
+from train.config import StageConfig
 from train.losses.margin_softmax import margin_softmax_loss
-from train.losses.margins import arcface, class_size_margins_rad, cosface
 from train.losses.similarity_distillation import similarity_distillation_loss
 from train.model.embedder import Embedder
 from train.stages.data import TrainingSet
+from train.stages.margin import build_margin
 
 
 @dataclass
@@ -21,7 +21,8 @@ class Objective:
     """The loss of a stage: margin softmax over the classes, and optionally the start tower's geometry.
 
     Attributes:
-        margin: (cosines [B, C], class_ids [B], images seen in the stage) -> cosines [B, C].
+        margin: (cosines [B, C], class_ids [B], feature norms [B], images seen in the stage) -> cosines [B, C]; a
+            module where it keeps statistics, which `StageModule` then stores.
         scale: logits are scale * cosine.
         label_smoothing: share of the target spread over all classes.
         images_per_step: images an optimizer step consumes, over all devices.
@@ -30,7 +31,7 @@ class Objective:
         distil: (unit embeddings [B, D], sample indices [B]) -> scalar, weighted by `distillation_weight`.
     """
 
-    margin: Callable[[Tensor, Tensor, int], Tensor]
+    margin: Callable[[Tensor, Tensor, Tensor, int], Tensor]
     scale: float
     label_smoothing: float
     images_per_step: int
@@ -52,11 +53,12 @@ class Objective:
                     module.eval()
 
     def losses(
-        self, embeddings: Tensor, class_ids: Tensor, indices: Tensor, classifier: nn.Module, images_seen: int
+        self, raw_embeddings: Tensor, class_ids: Tensor, indices: Tensor, classifier: nn.Module, images_seen: int
     ) -> dict[str, Tensor]:
-        """Unit embeddings [B, D] -> `loss` and its parts, each a scalar."""
+        """Embeddings float32 [B, D] before they are made unit -> `loss` and its parts, each a scalar."""
+        embeddings = F.normalize(raw_embeddings, dim=1)
         cosines = classifier(embeddings)
-        with_margin = self.margin(cosines, class_ids, images_seen)
+        with_margin = self.margin(cosines, class_ids, raw_embeddings.norm(dim=1), images_seen)
         mask = None
         if self.domain_of_class is not None:
             domains = self.domain_of_class.to(class_ids.device)
@@ -90,7 +92,8 @@ def build_objective(
         domain_of_class = torch.from_numpy(rows.astype(np.int64))
     distillation = stage.distillation
     return Objective(
-        margin=build_margin(stage.margin, data.class_rows, len(data.class_names), data.n_images_per_epoch),
+        margin=build_margin(stage.margin, data.class_rows, len(data.class_names), data.n_images_per_epoch,
+                            stage.classifier.scale),
         scale=stage.classifier.scale,
         label_smoothing=stage.classifier.label_smoothing,
         images_per_step=stage.batch_size * stage.accumulate_batches,
@@ -102,26 +105,3 @@ def build_objective(
         distil=distil_from(teacher, distillation.kind, distillation.temperature) if distillation else None,
         distillation_weight=distillation.weight if distillation else 0.0,
     )
-
-
-def build_margin(
-    config: MarginConfig, class_rows: np.ndarray, n_classes: int, n_images_per_epoch: int
-) -> Callable[[Tensor, Tensor, int], Tensor]:
-    """(cosines [B, C], class_ids [B], images seen in the stage) -> cosines with the margin of that moment."""
-    if config.kind == "none":
-        return lambda cosines, class_ids, images_seen: cosines
-    if config.kind == "cosface":
-        return lambda cosines, class_ids, images_seen: cosface(cosines, class_ids, config.margin_cos)
-    first: Tensor | float = config.margin_rad
-    if config.rare_class_margin_rad is not None:
-        n_images_by_class = torch.from_numpy(np.bincount(class_rows, minlength=n_classes))
-        first = class_size_margins_rad(n_images_by_class, config.margin_rad, config.rare_class_margin_rad)
-    # Growth stops at max_margin_rad; a margin that starts above it stays where it is.
-    limit = torch.as_tensor(first, dtype=torch.float32).clamp(min=config.max_margin_rad)
-
-    def margin(cosines: Tensor, class_ids: Tensor, images_seen: int) -> Tensor:
-        grown = torch.as_tensor(first) + config.growth_per_epoch * (images_seen // n_images_per_epoch)
-        now = torch.minimum(grown, limit)
-        return arcface(cosines, class_ids, now.to(cosines.device) if now.ndim else now.item())
-
-    return margin

@@ -1,28 +1,34 @@
 """Optimizer and learning-rate schedule of a stage, over ordered learning-rate rules."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch.nn import Parameter
 
 from train.config import StageConfig
-from train.optim.param_groups import build_param_groups
+from train.optim.param_groups import build_param_groups, decay_by_depth
+from train.optim.sam import SAM
 from train.optim.schedule import build_schedule
 
 
 def build_optimizer(
-    stage: StageConfig, named_parameters: Iterable[tuple[str, Parameter]], n_images: int, n_images_per_epoch: int
+    stage: StageConfig, named_parameters: Iterable[tuple[str, Parameter]], n_images: int, n_images_per_epoch: int,
+    layer_groups: Sequence[Sequence[str]] = (),
 ) -> dict:
     """What Lightning's `configure_optimizers` returns: the optimizer and a schedule stepped with it.
 
     `n_images` is the length of the stage, `n_images_per_epoch` that of one pass over its data.
+    `layer_groups`: the tower's own parameter names from input to output, for layer-wise decay.
     """
     options, schedule = stage.optimizer, stage.schedule
-    groups = build_param_groups(named_parameters, stage.lr_rules, options.lr, options.weight_decay)
+    depth_scales = decay_by_depth(layer_groups, options.layer_decay, "backbone.")
+    groups = build_param_groups(named_parameters, stage.lr_rules, options.lr, options.weight_decay, depth_scales)
     if options.kind == "adamw":
         optimizer = torch.optim.AdamW(groups)
     elif options.kind == "adam":
         optimizer = torch.optim.Adam(groups)
+    elif options.kind == "sam":
+        optimizer = SAM(groups, options.rho)
     else:
         optimizer = torch.optim.SGD(groups, momentum=options.momentum)
     factor = build_schedule(

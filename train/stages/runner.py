@@ -140,7 +140,9 @@ def _assemble(
     module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
     plan = plan_stage(data, stage, seed)
     n_images = len(plan.batches) * stage.batch_size
-    module.make_optimizer = lambda: build_optimizer(stage, module.named_parts(), n_images, data.n_images_per_epoch)
+    layer_groups = embedder.backbone.layer_groups()
+    module.make_optimizer = lambda: build_optimizer(
+        stage, module.named_parts(), n_images, data.n_images_per_epoch, layer_groups)
     return module, StageData(data, plan, stage, (validation, spec), (seed, config.n_workers), features)
 
 

@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 
-from train.losses.margins import arcface, class_size_margins_rad, cosface
+from train.losses.margin_softmax import margin_softmax_loss
+from train.losses.margins import (
+    arcface,
+    class_size_margins_rad,
+    cosface,
+    elastic_arcface,
+    elastic_cosface,
+    li_arcface,
+)
 
 ONE_CLASS = torch.tensor([0])
 
@@ -111,3 +119,51 @@ def test_class_size_margins_of_equal_classes_are_the_low_one() -> None:
 def test_class_size_margins_refuse_what_makes_no_sense(arguments: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         class_size_margins_rad(*arguments)
+
+
+def _pml_case(loss, scale: float, function) -> None:
+    """Loss and gradient against the embeddings equal those of pytorch-metric-learning on the same centres."""
+    generator = torch.Generator().manual_seed(3)
+    embeddings = torch.nn.functional.normalize(torch.randn(10, 8, generator=generator), dim=1).requires_grad_()
+    class_ids = torch.arange(10) % 4
+    peer = loss(embeddings, class_ids)
+    (peer_gradient,) = torch.autograd.grad(peer, embeddings)
+    cosines = torch.nn.functional.normalize(embeddings, dim=1) @ torch.nn.functional.normalize(loss.W, dim=0)
+    ours = margin_softmax_loss(function(cosines, class_ids), class_ids, scale)
+    (our_gradient,) = torch.autograd.grad(ours, embeddings)
+    assert ours.item() == pytest.approx(peer.item(), rel=1e-5)
+    assert torch.allclose(our_gradient, peer_gradient, atol=1e-5, rtol=1e-4)
+
+
+def test_arcface_cosface_and_normalised_softmax_agree_with_pytorch_metric_learning() -> None:
+    losses = pytest.importorskip("pytorch_metric_learning.losses")
+    _pml_case(losses.ArcFaceLoss(4, 8, margin=math.degrees(0.5), scale=30), 30.0, lambda c, i: arcface(c, i, 0.5))
+    _pml_case(losses.CosFaceLoss(4, 8, margin=0.35, scale=30), 30.0, lambda c, i: cosface(c, i, 0.35))
+    _pml_case(losses.NormalizedSoftmaxLoss(4, 8, temperature=1 / 16), 16.0, lambda c, i: c)
+
+
+def test_li_arcface_equals_a_slow_loop_in_value_and_gradient() -> None:
+    cosines = (torch.rand(5, 4, generator=torch.Generator().manual_seed(1)) * 1.9 - 0.95).requires_grad_()
+    class_ids = torch.tensor([3, 0, 1, 2, 0])
+    values = li_arcface(cosines, class_ids, 0.45)
+    (gradient,) = torch.autograd.grad(values.sum(), cosines)
+    for row in range(5):
+        for column in range(4):
+            cosine = cosines[row, column].item()
+            theta = math.acos(cosine) + (0.45 if column == class_ids[row] else 0.0)
+            assert values[row, column].item() == pytest.approx((math.pi - 2 * theta) / math.pi, abs=1e-5)
+            slope = 2 / (math.pi * math.sqrt(1 - cosine**2))
+            assert gradient[row, column].item() == pytest.approx(slope, rel=1e-4)
+
+
+@pytest.mark.parametrize("function", [elastic_arcface, elastic_cosface])
+def test_elastic_margins_are_drawn_a_row_and_repeat_with_the_seed(function) -> None:
+    cosines, class_ids = torch.zeros(4000, 3), torch.ones(4000, dtype=torch.long)
+    torch.manual_seed(7)
+    first = function(cosines, class_ids, 0.4, 0.05)
+    torch.manual_seed(7)
+    assert torch.equal(first, function(cosines, class_ids, 0.4, 0.05))
+    drawn = -first[:, 1] if function is elastic_cosface else torch.acos(first[:, 1]) - math.pi / 2
+    assert drawn.mean().item() == pytest.approx(0.4, abs=0.004)
+    assert drawn.std().item() == pytest.approx(0.05, abs=0.003)
+    assert (first[:, [0, 2]] == 0).all()

@@ -3,6 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from data_prep.errors import ConfigError
 from train.data.readers import ShardReader
 from train.stages.data import StagePlan, items_of, plan_stage, read_training_set
 
@@ -40,6 +41,22 @@ def test_rounds_cut_the_plan_without_gap_or_overlap(packed, make_config):
     assert all(end == start for (_, end), (start, _) in pairwise(rows))
     assert all(start % 2 == 0 for start, _ in rows)  # never between the batches of one optimizer step
     assert StagePlan(np.zeros((4, 1)), (0,)).round_rows(0) == (0, 4)
+
+
+def test_specialist_steps_share_the_batches_out(packed, make_config):
+    data = read_training_set(packed, None)
+
+    def plan(**steps):
+        sampler = {"kind": "specialist_steps", "steps_by_source": steps}
+        return plan_stage(data, make_config({"epochs": None, "images": 64, "sampler": sampler}).stages[0], seed=1)
+
+    sources = [set(data.reader.table.sources[batch]) for batch in plan(disks=3, tiles=1).batches]
+    assert sources.count({"disks"}) == 6 and sources.count({"tiles"}) == 2
+    with pytest.raises(ConfigError, match="steps_by_source must give"):
+        plan(disks=3)
+    for sampler in ({"kind": "specialist_steps"}, {"kind": "mixed", "steps_by_source": {"disks": 1}}):
+        with pytest.raises(ConfigError, match="steps_by_source belongs to kind specialist_steps"):
+            make_config({"sampler": sampler})
 
 
 def test_items_keep_domain_class_and_role(packed):

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from data_prep.errors import ConfigError
+from train.optim.sam import SAM
 from train.stages.optimizer import build_optimizer
 
 
@@ -38,3 +39,28 @@ def test_a_parameter_no_rule_covers_is_an_error(make_config, parts):
     stage = make_config({"lr_rules": [{"match": r"head\..*", "scale": 1.0}]}).stages[0]
     with pytest.raises(ConfigError, match=r"backbone\.w"):
         build_optimizer(stage, parts, 8, 8)
+
+
+def test_sam_wraps_adamw_and_needs_rho_and_whole_batches(make_config, parts):
+    stage = make_config({"optimizer": {"kind": "sam", "lr": 0.1, "rho": 0.05}}).stages[0]
+    optimizer = build_optimizer(stage, parts, 8, 8)["optimizer"]
+    assert type(optimizer) is SAM and optimizer.rho == 0.05
+    for change, message in (
+        ({"optimizer": {"kind": "sam", "lr": 0.1}}, "rho belongs to kind sam"),
+        ({"optimizer": {"kind": "sam", "lr": 0.1, "rho": 0.05}, "accumulate_batches": 2}, "accumulate_batches must be"),
+        ({"optimizer": {"kind": "sam", "lr": 0.1, "rho": 0.05}, "precision": "16-mixed"}, "loss scaler"),
+        ({"optimizer": {"kind": "adamw", "lr": 0.1, "rho": 0.05}}, "rho belongs to kind sam"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            make_config(change)
+
+
+def test_layer_decay_multiplies_the_rules(make_config):
+    named = [(name, torch.nn.Parameter(torch.ones(2, 2))) for name in ("backbone.a", "backbone.b", "head.w")]
+    stage = make_config({
+        "optimizer": {"kind": "adamw", "lr": 0.1, "layer_decay": 0.5},
+        "lr_rules": [{"match": r"backbone\..*", "scale": 0.1}, {"match": ".*", "scale": 1.0}],
+    }).stages[0]
+    groups = build_optimizer(stage, named, 8, 8, [["a"], ["b"]])["optimizer"].param_groups
+    assert [group["initial_lr"] for group in groups] == pytest.approx([0.005, 0.01, 0.1])
+    assert [group["params"][0] is p for group, (_, p) in zip(groups, named)] == [True] * 3

@@ -105,6 +105,45 @@ def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeyp
     assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
 
 
+@pytest.mark.parametrize("margin", [
+    {"kind": "curricularface", "margin_rad": 0.3}, {"kind": "adaface", "margin_rad": 0.3}, {"kind": "adacos"},
+    {"kind": "elastic_arcface", "margin_rad": 0.3, "margin_std_rad": 0.05},
+], ids=lambda margin: margin["kind"])
+@pytest.mark.parametrize("ema_decay", [None, 0.8])
+def test_what_an_adaptive_margin_keeps_survives_an_interruption(
+    packed, tmp_path, make_config, monkeypatch, margin, ema_decay
+):
+    config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "margin": margin, "ema_decay": ema_decay})
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    revive = kill_at_step(monkeypatch, 8)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
+
+
+def test_sam_and_layer_decay_survive_an_interruption_and_differ_from_plain_adamw(
+    packed, tmp_path, make_config, monkeypatch
+):
+    def make(**optimizer):
+        return make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "optimizer": {"lr": 0.01, **optimizer}})
+
+    config = make(kind="sam", rho=0.05, layer_decay=0.7)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    run_stages(make(layer_decay=0.7), Places(packed, tmp_path / "plain"), resume=False)
+    whole, plain = weights_of(tmp_path / "whole" / "final.ckpt"), weights_of(tmp_path / "plain" / "final.ckpt")
+    assert not torch.equal(whole["head.1.weight"], plain["head.1.weight"])
+    steps = [{r["step"] for r in read_metrics(tmp_path / name)} for name in ("whole", "plain")]
+    assert steps[0] == steps[1]  # two gradients, one step
+    revive = kill_at_step(monkeypatch, 8)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
+
+
 def test_a_finished_run_is_left_as_it_is(packed, tmp_path, make_config):
     config = make_config({})
     final = run_stages(config, Places(packed, tmp_path), resume=False)

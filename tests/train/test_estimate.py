@@ -1,0 +1,69 @@
+import pytest
+
+from train.estimate import StageCost, count_image, estimate_stage, format_table, main
+
+N_CLASSES = 10
+# The tiny tower at 16 px, by hand: outputs 8 x 8 x 8, 4 x 4 x 16, 2 x 2 x 16 of 3 x 3 kernels; 2 FLOPs a multiply-add.
+FIRST, SECOND, THIRD = 2 * 64 * 8 * 27, 2 * 16 * 16 * 72, 2 * 4 * 16 * 144
+HEAD, CENTRES = 2 * 16 * 8, 2 * 8 * N_CLASSES
+TOWER = FIRST + SECOND + THIRD
+RULES = [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}]
+FROZEN = {"lr_rules": RULES, "feature_cache": True}
+
+
+def test_flops_of_the_tiny_tower_by_hand(make_config):
+    counted = count_image(make_config({}), 0, N_CLASSES)
+    assert counted.tower_flops == TOWER
+    # The backward pass costs the forward twice; the pixels need no gradient.
+    assert counted.step_flops == 2 * FIRST + 3 * (SECOND + THIRD + HEAD + CENTRES)
+    assert counted.head_step_flops == 2 * HEAD + 3 * CENTRES
+    assert counted.n_parameters == counted.n_trained
+
+
+def test_a_frozen_tower_costs_no_backward_and_keeps_less(make_config):
+    frozen, whole = (count_image(make_config(stage), 0, N_CLASSES) for stage in (FROZEN, {}))
+    assert frozen.step_flops == TOWER + 2 * HEAD + 3 * CENTRES
+    assert frozen.n_trained == 16 * 8 + 8 + 8 * N_CLASSES
+    # Conv and norm inputs of the tower, at the least the three feature maps in float32.
+    assert whole.saved_bytes >= 4 * (3 * 256 + 8 * 64 + 16 * 16) and frozen.saved_bytes < whole.saved_bytes / 4
+
+
+def test_stage_totals(make_config):
+    epochs = {"epochs": 3}
+    cached = estimate_stage(make_config(FROZEN | epochs), 0, 800, N_CLASSES)
+    assert cached.n_images == 2400  # 300 steps of 8
+    assert cached.flops == TOWER * 800 + (2 * HEAD + 3 * CENTRES) * 2400
+    plain = estimate_stage(make_config(epochs), 0, 800, N_CLASSES)
+    climbing = epochs | {"optimizer": {"kind": "sam", "lr": 0.1, "rho": 0.05}}
+    sam = estimate_stage(make_config(climbing), 0, 800, N_CLASSES)
+    assert sam.flops == 2 * plain.flops and sam.memory_bytes > plain.memory_bytes
+    larger = estimate_stage(make_config(epochs | {"batch_size": 16}), 0, 800, N_CLASSES)
+    counted = count_image(make_config({}), 0, N_CLASSES)
+    assert larger.memory_bytes - plain.memory_bytes == pytest.approx(8 * (counted.saved_bytes + 16 * N_CLASSES))
+
+
+def test_hours_by_hand():
+    cost = StageCost("one", 224, 100, flops=312e12 * 0.5 * 7200, memory_bytes=3e9, is_half=True)
+    assert cost.gpu_hours("A100", 0.5) == pytest.approx(2.0)
+    single = StageCost("two", 224, 50, flops=19.5e12 * 0.5 * 3600, memory_bytes=5e9, is_half=False)
+    assert single.gpu_hours("A100", 0.5) == pytest.approx(1.0)
+    total = format_table([cost, single], 0.5).splitlines()[-1].split()
+    assert total[:2] == ["total", "150"] and "5.0" in total and "3.00" in total
+
+
+def test_the_published_size_of_vith14(capsys):
+    """334 GFLOP an image at 224 px: 257 tokens, width 1280, 32 blocks of 12 width^2 and the two attention products."""
+    assert main(["vith14", "--images", "300000"]) == 0
+    printed = capsys.readouterr().out
+    blocks = 32 * (12 * 257 * 1280**2 + 2 * 257**2 * 1280)
+    per_image = 2 * (blocks + 256 * 3 * 14**2 * 1280 + 1280 * 1024)
+    row = next(line.split() for line in printed.splitlines() if line.startswith("everything"))
+    assert row[1:3] == ["224", "600000"]
+    # Backward twice the forward, but none for the pixels; head and centres are 0.001 of it.
+    assert float(row[3]) == pytest.approx(3 * per_image * 600000 / 1e15, rel=0.01)
+
+
+def test_bad_arguments(capsys):
+    assert main(["no_such", "--images", "10"]) == 2 and "no_such" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["vith14", "--images", "0"])

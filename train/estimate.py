@@ -1,0 +1,212 @@
+"""What a config will cost, before anything is rented: images, FLOPs, GPU-hours, memory per device, stage by stage.
+
+python -m train.estimate vith14 --images 300000 [--classes 30000] [--utilisation 0.4] [key=value ...]
+
+FLOPs are counted by running each stage's real model on the meta device (2 a multiply-add), with the backward pass of
+what that stage trains. Validation, data loading and elementwise operations are left out.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from train.config import StageConfig, TrainConfig
+
+# Vendors' dense peaks in TFLOP/s: (half precision with float32 sums, float32).
+GPUS = {"V100": (125.0, 15.7), "L4": (121.0, 30.3), "RTX4090": (165.2, 82.6), "A100": (312.0, 19.5),
+        "H100": (989.0, 67.0)}
+_COUNTED = 2  # images counted at once
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """`n_images` shown to the optimizer; `flops` of the whole stage; `memory_bytes` on each device, without what the
+    framework itself takes; `is_half` where matrix products run in half precision."""
+
+    name: str
+    image_px: int
+    n_images: int
+    flops: float
+    memory_bytes: float
+    is_half: bool
+
+    def gpu_hours(self, gpu: str, utilisation: float) -> float:
+        """Hours of one GPU at this share of its peak (all devices of the run together)."""
+        return self.flops / (GPUS[gpu][0 if self.is_half else 1] * 1e12 * utilisation) / 3600
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m train.estimate", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="name of a file in train/configs, or a path to YAML")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    parser.add_argument("--images", type=int, required=True, help="training images of one epoch")
+    parser.add_argument("--classes", type=int, help="default: a tenth of the images")
+    parser.add_argument("--utilisation", type=float, default=0.4, help="share of a GPU's peak (default: 0.4)")
+    options = parser.parse_intermixed_args(arguments)
+    if options.images < 1 or not 0 < options.utilisation <= 1:
+        parser.error("--images must be at least 1 and --utilisation in 0..1")
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    from data_prep.errors import ConfigError
+
+    try:
+        from train.config import load_train_config
+
+        config = load_train_config(options.config, tuple(options.overrides))
+        n_classes = options.classes or max(3, options.images // 10)
+        costs = [estimate_stage(config, i, options.images, n_classes) for i in range(len(config.stages))]
+    except (ConfigError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{Path(options.config).stem}: {options.images} images an epoch, {n_classes} classes, "
+          f"{config.n_devices * config.n_nodes} device(s), GPU-hours at {options.utilisation:.0%} of the peak")
+    print(format_table(costs, options.utilisation))
+    return 0
+
+
+def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_classes: int) -> StageCost:
+    """The cost of stage `index`, its model built and run on the meta device.
+
+    Raises:
+        ConfigError: a tower or learning-rate rules that do not fit.
+    """
+    stage = config.stages[index]
+    n_wanted = stage.images if stage.images is not None else stage.epochs * images_per_epoch
+    per_step = stage.batch_size * stage.accumulate_batches
+    n_images = max(1, round(n_wanted / per_step)) * per_step
+    counted = count_image(config, index, n_classes)
+    gradients = 2 if stage.optimizer.kind == "sam" else 1
+    if stage.feature_cache:
+        flops = counted.tower_flops * images_per_epoch + gradients * counted.head_step_flops * n_images
+    else:
+        flops = gradients * counted.step_flops * n_images
+        if stage.classifier.start == "class_means":
+            flops += counted.tower_flops * images_per_epoch
+    if index == 0 and config.head.init == "pca" and not stage.feature_cache:
+        flops += counted.tower_flops * images_per_epoch
+    if stage.distillation is not None:
+        side = (stage.distillation.teacher_image_px or stage.image_px) / stage.image_px
+        flops += counted.tower_flops * side**2 * images_per_epoch  # the square leaves out attention's further growth
+    batch = -(-stage.batch_size // (config.n_devices * config.n_nodes))
+    is_half = stage.precision != "32-true"
+    # Weights, gradient and two moments are float32 whatever the precision; so are the logits, about 4 copies of them.
+    memory = 4 * counted.n_parameters + counted.n_trained * {"sgd": 8, "sam": 16}.get(stage.optimizer.kind, 12)
+    memory += 4 * counted.n_parameters if stage.ema_decay is not None else 0
+    memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_classes)
+    return StageCost(stage.name, stage.image_px, n_images, flops, memory, is_half)
+
+
+@dataclass(frozen=True)
+class ImageCount:
+    """Of one image: FLOPs of the tower forward, of a training step, of a step of head and classifier alone; float32
+    bytes that autograd keeps. Of the model with its classifier: parameters, and those that this stage trains."""
+
+    tower_flops: float
+    step_flops: float
+    head_step_flops: float
+    saved_bytes: float
+    n_parameters: int
+    n_trained: int
+
+
+def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount:
+    """Build the stage's model on the meta device and count.
+
+    Raises:
+        ConfigError: a tower or learning-rate rules that do not fit.
+    """
+    import torch
+
+    from train.optim.param_groups import build_param_groups
+
+    stage = config.stages[index]
+    embedder, classifier = _meta_model(config, stage, n_classes)
+    parts = {"backbone": embedder.backbone, "head": embedder.head, "classifier": classifier}
+    named = [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
+    build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
+    images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
+    fastpath = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one fused call that the counter does not know
+    kept: list[torch.Tensor] = []
+    keep = torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tensor), tensor)[1], lambda t: t)
+
+    def step() -> None:
+        with keep:
+            embeddings = embedder(images)
+        _backward(embeddings, classifier.centres)
+
+    try:
+        with torch.no_grad():
+            tower_flops, features = _count(lambda: embedder.features(images))
+        head_flops, _ = _count(lambda: _backward(embedder.project(features), classifier.centres))
+        step_flops, _ = _count(step)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fastpath)
+    weights = {p.untyped_storage()._cdata for _, p in named}
+    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in kept}
+    saved_bytes = sum(n_bytes for storage, n_bytes in storages.items() if storage not in weights)
+    return ImageCount(
+        tower_flops / _COUNTED, step_flops / _COUNTED, head_flops / _COUNTED, saved_bytes / _COUNTED,
+        sum(p.numel() for _, p in named), sum(p.numel() for _, p in named if p.requires_grad),
+    )
+
+
+def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> tuple:
+    import torch
+
+    from train.losses.classifier import CosineClassifier
+    from train.model.embedder import Embedder
+    from train.model.heads import build_head
+    from train.stages.start import starting_backbone
+
+    without_weights = config.model_copy(update={"backbone": config.backbone.model_copy(update={"weights": None})})
+    head = config.head
+    with torch.device("meta"):
+        backbone = starting_backbone(without_weights, stage.image_px, stage.patch_stride)
+        head_module = build_head(width=backbone.width, kind=head.kind, out_dim=head.out_dim,
+                                 hidden_dim=head.hidden_dim)
+        classifier = CosineClassifier(n_classes, head.out_dim, stage.classifier.n_sub_centres)
+    return Embedder(backbone, head_module).eval(), classifier
+
+
+def _count(run) -> tuple[int, object]:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        result = run()
+    return counter.get_total_flops(), result
+
+
+def _backward(embeddings, centres) -> None:
+    """Embeddings [B, D] against centres [C, K, D], as `CosineClassifier`, whose autocast knows no meta device."""
+    from torch.nn import functional
+
+    cosines = embeddings @ functional.normalize(centres, dim=2).flatten(0, 1).T
+    if cosines.requires_grad:
+        cosines.sum().backward()
+
+
+def format_table(costs: list[StageCost], utilisation: float) -> str:
+    """A row a stage and their sum."""
+    width = max(len(cost.name) for cost in [*costs]) + 2
+    lines = [f"{'stage':{max(width, 7)}}{'px':>5}{'images':>12}{'PFLOP':>12}{'GB/device':>11}"
+             + "".join(f"{gpu + ' h':>12}" for gpu in GPUS)]
+    for cost in costs:
+        hours = "".join(f"{cost.gpu_hours(gpu, utilisation):12.2f}" for gpu in GPUS)
+        lines.append(f"{cost.name:{max(width, 7)}}{cost.image_px:5}{cost.n_images:12}{cost.flops / 1e15:12.2f}"
+                     f"{cost.memory_bytes / 1e9:11.1f}{hours}")
+    hours = "".join(f"{sum(cost.gpu_hours(gpu, utilisation) for cost in costs):12.2f}" for gpu in GPUS)
+    lines.append(f"{'total':{max(width, 7)}}{'':5}{sum(c.n_images for c in costs):12}"
+                 f"{sum(c.flops for c in costs) / 1e15:12.2f}{max(c.memory_bytes for c in costs) / 1e9:11.1f}{hours}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
