@@ -409,12 +409,17 @@ def uninterrupted(tmp_path_factory, packed):
     return load_checkpoint(root / "run" / "final.ckpt").embedder.state_dict()
 
 
+def _hear_ctrl_c() -> None:
+    """A test run started in the background passes on that SIGINT is ignored; the child must hear it all the same."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_an_interrupted_training_leaves_whole_files_and_goes_on(number, status, tmp_path, packed, uninterrupted):
     path, run_dir = training(tmp_path, stages=[LONG_STAGE]), tmp_path / "run"
     arguments = [str(path), "--shards", str(packed), "--run-dir", str(run_dir)]
     process = subprocess.Popen([sys.executable, "-m", "train.fit", *arguments], cwd=REPOSITORY, text=True,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_hear_ctrl_c)
     unfinished_path, deadline = run_dir / "stage-1-one.unfinished.ckpt", time.monotonic() + 120
     while not unfinished_path.is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
