@@ -68,7 +68,11 @@ def drop_metrics_after(run_dir: Path, stage: str, step: int) -> None:
 
 
 def draw_curves(run_dir: Path) -> Path:
-    """`curves.png`: training loss and validation mMP@5 (mean and per domain) over the images of the whole run."""
+    """`curves.png`: training loss and validation mMP@5 (mean and per domain), every stage drawn equally wide.
+
+    A stage on cached features sees many times the images of the stages that cost the time, so a common axis in images
+    would squeeze those into a corner.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -76,19 +80,19 @@ def draw_curves(run_dir: Path) -> Path:
 
     rows = read_metrics(run_dir)
     stages = list(dict.fromkeys(row["stage"] for row in rows))
-    start_by_stage, total = {}, 0
-    for stage in stages:
-        start_by_stage[stage] = total
-        total += max(row["images"] for row in rows if row["stage"] == stage)
-    figure, (loss_axes, score_axes) = pyplot.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-    _draw_losses(loss_axes, rows, start_by_stage)
-    _draw_scores(score_axes, rows, start_by_stage)
+    n_images = {stage: max(row["images"] for row in rows if row["stage"] == stage) for stage in stages}
+    place = {id(row): stages.index(row["stage"]) + row["images"] / max(n_images[row["stage"]], 1) for row in rows}
+    figure, (loss_axes, score_axes) = pyplot.subplots(1, 2, figsize=(13, 4.8), layout="constrained")
+    _draw_losses(loss_axes, rows, place)
+    _draw_scores(score_axes, rows, place)
     for axes in (loss_axes, score_axes):
-        for stage, start in start_by_stage.items():
-            axes.axvline(start, color="0.8", linewidth=1, zorder=0)
-            axes.annotate(stage, (start, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color="0.4",
-                          xytext=(3, -10), textcoords="offset points")
-        axes.set_xlabel("training images seen")
+        axes.set_xlim(0, len(stages))
+        axes.set_xticks([number + 0.5 for number in range(len(stages))],
+                        [f"{stage}\n{n_images[stage]:,} images" for stage in stages])
+        axes.tick_params(axis="x", length=0)
+        for number in range(1, len(stages)):
+            axes.axvline(number, color="0.8", linewidth=1, zorder=0)
+        axes.grid(axis="y", color="0.92")
     path = Path(run_dir) / "curves.png"
     with writing_atomically(path) as unfinished_path:
         figure.savefig(unfinished_path, dpi=110, format="png")
@@ -96,22 +100,22 @@ def draw_curves(run_dir: Path) -> Path:
     return path
 
 
-def _draw_losses(axes, rows: list[dict], start_by_stage: dict[str, int]) -> None:
-    for stage, start in start_by_stage.items():
-        points = [(start + r["images"], r["value"]) for r in rows if r["stage"] == stage and r["name"] == "train/loss"]
+def _draw_losses(axes, rows: list[dict], place: dict[int, float]) -> None:
+    """One line a stage: losses of different stages do not continue each other."""
+    for stage in dict.fromkeys(row["stage"] for row in rows):
+        points = [(place[id(r)], r["value"]) for r in rows if r["stage"] == stage and r["name"] == "train/loss"]
         if points:
-            axes.plot(*zip(*points), linewidth=1.2, label=stage)
-    axes.set_ylabel("training loss")
-    axes.legend(loc="upper right", fontsize=8)
+            axes.plot(*zip(*points), linewidth=1.2)
+    axes.set_title("training loss", fontsize=10)
 
 
-def _draw_scores(axes, rows: list[dict], start_by_stage: dict[str, int]) -> None:
-    names = sorted({row["name"] for row in rows if row["name"].startswith("val/mMP@5")})
-    for name in names:
-        points = [(start_by_stage[r["stage"]] + r["images"], r["value"]) for r in rows if r["name"] == name]
+def _draw_scores(axes, rows: list[dict], place: dict[int, float]) -> None:
+    for name in sorted({row["name"] for row in rows if row["name"].startswith("val/mMP@5")}):
+        points = [(place[id(r)], r["value"]) for r in rows if r["name"] == name]
         if name == "val/mMP@5":
-            axes.plot(*zip(*points), color="black", linewidth=2.2, marker="o", markersize=3, label="mean")
+            axes.plot(*zip(*points), color="black", linewidth=2.2, marker="o", markersize=4, label="mean", zorder=3)
         else:
             axes.plot(*zip(*points), linewidth=1, marker=".", label=name.removeprefix("val/mMP@5/"))
-    axes.set_ylabel("validation mMP@5")
-    axes.legend(loc="lower right", fontsize=8)
+    axes.set_title("validation mMP@5 (held-out classes)", fontsize=10)
+    if axes.lines:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
