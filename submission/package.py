@@ -25,13 +25,9 @@ def main(arguments: list[str]) -> int:
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, ContractError) else 2
-    from rich.console import Console
+    from submission.summary import print_tables, score_table, verdict_table
 
-    from submission.summary import score_table, verdict_table
-
-    console = Console()
-    console.print(score_table(evidence.validation))
-    console.print(verdict_table(evidence.export, str(zip_path)))
+    print_tables(score_table(evidence.validation), verdict_table(evidence.export, str(zip_path)))
     return 0
 
 

@@ -30,10 +30,11 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """A query, its nearest images, and its own mMP@5."""
+    """A query, its nearest images, its own mMP@5, and its class."""
 
     images: list[GalleryImage]
     score: float
+    class_name: str
 
 
 def write_report(path: Path, validation: dict, score: RetrievalScore, evaluation: EvaluationSet) -> None:
@@ -54,6 +55,10 @@ def write_report(path: Path, validation: dict, score: RetrievalScore, evaluation
     page = template.render(
         validation=validation,
         baselines=baselines,
+        before={
+            domain: [baseline["per_domain"][domain] for baseline in baselines.values()]
+            for domain in validation["per_domain"]
+        },
         missing=validation["baselines_missing"],
         chart=_data_url(draw_bars(validation, baselines), "png"),
         gallery=gallery,
@@ -86,7 +91,7 @@ def draw_bars(validation: dict, baselines: dict[str, dict]) -> bytes:
 
     domains = list(validation["per_domain"])
     series = {**baselines, "trained": validation}
-    figure, axes = pyplot.subplots(figsize=(2.5 + 1.1 * len(domains), 4), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(11, 4), layout="constrained")  # as wide as the page
     width = 0.8 / len(series)
     for number, ((title, scores), colour) in enumerate(zip(series.items(), _colours(len(series)), strict=True)):
         heights = [scores["per_domain"][domain]["mMP@5"] for domain in domains] + [scores["mMP@5"]]
@@ -94,13 +99,17 @@ def draw_bars(validation: dict, baselines: dict[str, dict]) -> bytes:
         axes.bar(places, heights, width, label=f"{title} ({scores['mMP@5']:.3f})", color=colour)
     low, high = validation["interval_95"]
     model_place = len(domains) + (len(series) - 1) / 2 * width
-    axes.plot([model_place] * 2, [low, high], color="black", linewidth=1.5)
-    axes.set_xticks(range(len(domains) + 1), [*domains, "mean"], rotation=20, ha="right")
+    axes.errorbar(model_place, (low + high) / 2, (high - low) / 2, color="black", capsize=4, label="95 % interval")
+    axes.axvline(len(domains) - 0.5, color="0.7", linewidth=1)
+    slant = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(domains) > 8 else {}
+    axes.set_xticks(range(len(domains) + 1), [*domains, "mean"], **slant)
+    axes.set_xlim(-0.6, len(domains) + 0.6)
     axes.set_ylabel("mMP@5")
-    axes.set_ylim(min(0.0, *axes.get_ylim()), 1.0)
+    axes.set_ylim(0.0, 1.0)
     axes.grid(axis="y", color="0.9")
     axes.set_axisbelow(True)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=len(series), frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=len(series) + 1, frameon=False)
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=110)
     pyplot.close(figure)
@@ -112,11 +121,12 @@ def _colours(n_series: int) -> list[str]:
 
 
 def _gallery_row(score: RetrievalScore, evaluation: EvaluationSet, query: int) -> GalleryRow:
-    images = [_gallery_image(evaluation, int(score.query_rows[query]), "query")]
+    query_row = int(score.query_rows[query])
+    images = [_gallery_image(evaluation, query_row, "query")]
     for row, hit in zip(score.neighbours[query].tolist(), score.hits[query].tolist(), strict=True):
         if row >= 0:
             images.append(_gallery_image(evaluation, row, "hit" if hit else "miss"))
-    return GalleryRow(images, float(score.per_query[query]))
+    return GalleryRow(images, float(score.per_query[query]), " | ".join(evaluation.items.class_keys[query_row]))
 
 
 def _gallery_image(evaluation: EvaluationSet, row: int, verdict: str) -> GalleryImage:

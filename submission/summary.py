@@ -1,5 +1,8 @@
 """The short tables that run files print at the end."""
 
+import sys
+
+from rich.console import Console
 from rich.table import Table
 
 BASELINE_TITLES = {"off_the_shelf": "off the shelf", "pca_whitened_64": "PCA-whitened 64-D"}
@@ -11,6 +14,14 @@ _HEADINGS = (
     "queries",
     "index",
 )
+_WIDTH_IN_A_LOG = 110  # columns; where no terminal says how many it has
+
+
+def print_tables(*tables: Table) -> None:
+    """Tables on stdout, as wide as the terminal; in a file or pipe they are not cut to rich's 80 columns."""
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_LOG)
+    for table in tables:
+        console.print(table)
 
 
 def score_table(validation: dict) -> Table:
@@ -18,9 +29,10 @@ def score_table(validation: dict) -> Table:
     low, high = validation["interval_95"]
     title = f"mMP@5 of the exported file, 95 % interval {low:.3f} .. {high:.3f}"
     table = Table(title=title, title_justify="left")
-    table.add_column("domain")
+    # The column that gives way on a narrow terminal, but not until it is gone.
+    table.add_column("domain", overflow="fold", min_width=10)
     for heading in _HEADINGS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for domain, scores in validation["per_domain"].items():
         before = [_domain_score(validation, name, domain) for name in BASELINE_TITLES]
         table.add_row(domain, *_cells(before, scores["mMP@5"]), str(scores["n_queries"]), str(scores["n_index"]))

@@ -52,11 +52,9 @@ def main(arguments: list[str]) -> int:
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, ContractError) else 2
-    from rich.console import Console
+    from submission.summary import print_tables, score_table
 
-    from submission.summary import score_table
-
-    Console().print(score_table(record))
+    print_tables(score_table(record))
     for name, reason in record["baselines_missing"].items():
         print(f"no baseline {name}: {reason}")
     print(f"wrote {out_path} and {out_path.with_name('report.html')}")

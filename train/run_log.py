@@ -110,12 +110,14 @@ def _draw_losses(axes, rows: list[dict], place: dict[int, float]) -> None:
 
 
 def _draw_scores(axes, rows: list[dict], place: dict[int, float]) -> None:
-    for name in sorted({row["name"] for row in rows if row["name"].startswith("val/mMP@5")}):
+    for number, name in enumerate(sorted({row["name"] for row in rows if row["name"].startswith("val/mMP@5")})):
         points = [(place[id(r)], r["value"]) for r in rows if r["name"] == name]
         if name == "val/mMP@5":
-            axes.plot(*zip(*points), color="black", linewidth=2.2, marker="o", markersize=4, label="mean", zorder=3)
-        else:
-            axes.plot(*zip(*points), linewidth=1, marker=".", label=name.removeprefix("val/mMP@5/"))
+            how = {"color": "black", "linewidth": 2.2, "marker": "o", "markersize": 4, "label": "mean", "zorder": 3}
+        else:  # after ten the colours begin again, so the dashes change
+            how = {"linewidth": 1, "marker": ".", "label": name.removeprefix("val/mMP@5/"),
+                   "linestyle": ("-", "--", ":")[(number - 1) // 10 % 3]}
+        axes.plot(*zip(*points), clip_on=False, **how)
     axes.set_title("validation mMP@5 (held-out classes)", fontsize=10)
     if axes.lines:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)

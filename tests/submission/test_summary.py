@@ -8,8 +8,8 @@ from rich.console import Console
 from submission import summary
 
 
-def render(table):
-    console = Console(width=140)
+def render(table, width=140):
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(table)
     return captured.get()
@@ -33,6 +33,22 @@ def test_without_baselines_there_is_no_gain(run_dir):
     validation["baselines"] = dict.fromkeys(validation["baselines"])
     toys = next(line for line in render(summary.score_table(validation)).splitlines() if "toys" in line)
     assert [cell.strip(" │") for cell in toys.split("│")[2:6]] == ["-", "-", "0.750", "-"]
+
+
+def test_numbers_stay_whole_on_a_narrow_terminal(run_dir):
+    validation = json.loads((run_dir / "validation.json").read_text())
+    for scores in (validation, *filter(None, validation["baselines"].values())):
+        scores["per_domain"]["a_domain_with_a_rather_long_name"] = scores["per_domain"]["toys"]
+    text = render(summary.score_table(validation), width=72)
+    assert "…" not in text and max(map(len, text.splitlines())) <= 72
+    assert text.count("0.750") == render(summary.score_table(validation)).count("0.750")
+
+
+def test_tables_in_a_pipe_are_not_cut_to_80_columns(run_dir, capsys):
+    export = json.loads((run_dir / "export.json").read_text())
+    zip_path = "runs/" + "a" * 60 + "/submission.zip"
+    summary.print_tables(summary.verdict_table(export, zip_path))
+    assert zip_path in capsys.readouterr().out
 
 
 def test_the_verdicts_name_contract_budget_and_zip(run_dir):
