@@ -17,9 +17,9 @@ _ONE_GIB = 1 << 30
 def keep_freed_memory() -> bool:
     """Serve large blocks from the heap and never trim it, as `MALLOC_MMAP_MAX_=0` and friends do from outside.
 
-    Without it every activation is a fresh `mmap` whose pages the kernel clears again at each step (about half the training speed at
-    128 px). Returns whether this C library knows the setting: glibc does, elsewhere nothing changes. The price: memory
-    once used stays with the process.
+    Without it every activation is a fresh `mmap` whose pages the kernel clears again at each step: about half the
+    training speed at 128 px (`benchmarks/RESULTS.md`). Returns whether this C library knows the setting: glibc does,
+    elsewhere nothing changes. The price: memory once used stays with the process.
     """
     if not sys.platform.startswith("linux"):
         return False
