@@ -119,7 +119,7 @@ def _val_scorer(like: "LoadedCheckpoint", shards_dir: Path) -> "Callable[[dict[s
 
     from train.data.feature_cache import compute_features
     from train.data.readers import ShardReader
-    from train.retrieval.protocol import score_embeddings
+    from train.retrieval.protocol import headline_values, score_embeddings
     from train.stages.data import items_of
     from train.stages.start import to_device
 
@@ -130,9 +130,7 @@ def _val_scorer(like: "LoadedCheckpoint", shards_dir: Path) -> "Callable[[dict[s
     def score(state: "dict[str, Tensor]") -> dict[str, float]:
         embedder.load_state_dict(state)
         embeddings = compute_features(embedder, reader, like.preprocess, title="soup")
-        result = score_embeddings(embeddings, items_of(reader.table))
-        return {"mMP@5": result.overall["mMP@5"], "R@1": result.overall["R@1"]} | {
-            f"mMP@5/{domain}": per["mMP@5"] for domain, per in result.per_domain.items()}
+        return headline_values(score_embeddings(embeddings, items_of(reader.table)))
 
     return score
 

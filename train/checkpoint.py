@@ -21,7 +21,7 @@ _KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "cla
 class LoadedCheckpoint:
     """`centres` float32 [C, K, D] with their `class_names` (`source/class_key`), or None where there are none.
 
-    `start_weights` is the tower's weights entry of the config (`package:...`, `hub:...`), for baselines.
+    `backbone_spec.weights` says which weights training started from (`package:...`, `hub:...`), for baselines.
     """
 
     embedder: Embedder

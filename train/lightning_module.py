@@ -9,8 +9,14 @@ from torch import Tensor, nn
 
 from train.data.preprocessing import PreprocessSpec, normalise_batch
 from train.model.embedder import Embedder
-from train.retrieval.protocol import EvaluationItems, score_embeddings
+from train.retrieval.protocol import EvaluationItems, headline_values, score_embeddings
 from train.stages.objective import Objective
+
+
+def validation_values(embeddings: np.ndarray, items: EvaluationItems) -> dict[str, float]:
+    """Unit embeddings float32 [M, D] -> `val/mMP@5`, `val/R@1` and `val/mMP@5/<domain>`, named as in metrics.jsonl."""
+    values = headline_values(score_embeddings(embeddings, items))
+    return {f"val/{name}": value for name, value in values.items()}
 
 
 class StageModule(pl.LightningModule):
@@ -43,7 +49,7 @@ class StageModule(pl.LightningModule):
         self._validation_rows: list[Tensor] = []
 
     def configure_optimizers(self) -> dict:
-        assert self.make_optimizer is not None, "stages.py sets it before fit"
+        assert self.make_optimizer is not None, "the stage runner sets it before fit"
         return self.make_optimizer()
 
     def named_parts(self) -> list[tuple[str, nn.Parameter]]:
@@ -80,9 +86,6 @@ class StageModule(pl.LightningModule):
         self._validation_rows = []
         if self.trainer.sanity_checking:
             return
-        score = score_embeddings(embeddings, self.validation_items)
-        values = {"val/mMP@5": score.overall["mMP@5"], "val/R@1": score.overall["R@1"]}
-        values |= {f"val/mMP@5/{domain}": per["mMP@5"] for domain, per in score.per_domain.items()}
-        self.last_validation = values
-        for name, value in values.items():
+        self.last_validation = validation_values(embeddings, self.validation_items)
+        for name, value in self.last_validation.items():
             self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=name == "val/mMP@5", sync_dist=False)

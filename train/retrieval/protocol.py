@@ -237,3 +237,9 @@ def _summarise(
         neighbours=pictures[0],
         hits=pictures[1],
     )
+
+
+def headline_values(score: RetrievalScore) -> dict[str, float]:
+    """`mMP@5` and `R@1` as means of the domains, and `mMP@5/<domain>` of each: what a stage is judged by."""
+    by_domain = {f"mMP@5/{domain}": values["mMP@5"] for domain, values in score.per_domain.items()}
+    return {"mMP@5": score.overall["mMP@5"], "R@1": score.overall["R@1"]} | by_domain

@@ -24,10 +24,9 @@ from train.config import StageConfig, TrainConfig
 from train.data.feature_cache import cached_features, compute_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
-from train.lightning_module import StageModule
+from train.lightning_module import StageModule, validation_values
 from train.model.embedder import Embedder
 from train.model.heads import set_dropout
-from train.retrieval.protocol import score_embeddings
 from train.run_log import draw_curves, drop_metrics_after, write_environment
 from train.stages.centres import build_classifier, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
@@ -229,10 +228,13 @@ def _mix_with_start(embedder: Embedder, start_state: dict[str, Tensor], start_we
 
 
 def _validate(embedder: Embedder, validation: ShardReader, spec: PreprocessSpec) -> dict[str, float]:
-    score = score_embeddings(compute_features(embedder, validation, spec, title="validation"),
-                             items_of(validation.table))
-    return {"val/mMP@5": score.overall["mMP@5"], "val/R@1": score.overall["R@1"]} | {
-        f"val/mMP@5/{domain}": per["mMP@5"] for domain, per in score.per_domain.items()}
+    embeddings = compute_features(embedder, validation, spec, title="validation")
+    return validation_values(embeddings, items_of(validation.table))
+
+
+def _stored(scores: dict[str, float]) -> dict[str, float]:
+    """Validation scores as a checkpoint keeps them."""
+    return {name.removeprefix("val/"): round(float(value), 6) for name, value in scores.items()}
 
 
 def _stage_meta(config: TrainConfig, index: int, data: TrainingSet, scores: dict[str, float]) -> dict:
@@ -241,7 +243,7 @@ def _stage_meta(config: TrainConfig, index: int, data: TrainingSet, scores: dict
         "stage_index": index,
         "stage": config.stages[index].name,
         "seed": config.seed,
-        "val": {name.removeprefix("val/"): round(float(value), 6) for name, value in scores.items()},
+        "val": _stored(scores),
         "label_hash": hashlib.sha256("\n".join(data.class_names).encode()).hexdigest(),
         "manifest_sha256": data.reader.manifest.sha256,
         "config": json.loads(config.model_dump_json()),
@@ -261,7 +263,7 @@ def _write_final(config: TrainConfig, places: Places) -> Path:
         spec = replace(chosen.preprocess, image_px=config.export_image_px)
         set_resolution(chosen.embedder.backbone, spec.image_px, None)
         scores = _validate(chosen.embedder, ShardReader(places.shards_dir, "val"), spec)
-        meta = chosen.meta | {"val": {k.removeprefix("val/"): round(float(v), 6) for k, v in scores.items()}}
+        meta = chosen.meta | {"val": _stored(scores)}
         save_checkpoint(path, chosen.embedder, chosen.head_spec, spec, (chosen.centres, chosen.class_names), meta)
     draw_curves(places.run_dir)
     return path

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.errors import ConfigError
-from train.retrieval.protocol import EvaluationItems, check_items, score_embeddings
+from train.retrieval.protocol import EvaluationItems, check_items, headline_values, score_embeddings
 
 
 def items_of(rows):
@@ -229,3 +229,15 @@ def test_other_wrong_input_is_named():
         score_embeddings(np.eye(2, dtype=np.float32), items_of(rows), protocol="uned")
     with pytest.raises(ConfigError, match="no index 'joint'; known: merged, separate"):
         score_embeddings(np.eye(2, dtype=np.float32), items_of(rows), index="joint")
+
+
+def test_headline_is_the_mean_of_domains_and_each_of_them():
+    # cars: the query's only match comes first; toys: a stranger comes first.
+    items = items_of([
+        ("cars", ["a"], "query", "1"), ("cars", ["a"], "index", "2"), ("toys", ["b"], "query", "3"),
+        ("toys", ["b"], "index", "4"), ("toys", ["c"], "index", "5"),
+    ])
+    embeddings = np.array([[1, 0], [1, 0], [0, 1], [-1, 0], [0, 1]], np.float32)
+    assert headline_values(score_embeddings(embeddings, items)) == {
+        "mMP@5": 0.5, "R@1": 0.5, "mMP@5/cars": 1.0, "mMP@5/toys": 0.0
+    }
