@@ -6,34 +6,10 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from data_prep.config_files import find_named, read_config
+from train.loss_config import ClassifierConfig, DistillationConfig, MarginConfig
+from train.model_config import BackboneConfig, HeadConfig
 
 CONFIGS_DIR = Path(__file__).parent / "configs"
-
-
-class BackboneConfig(BaseModel, extra="forbid", frozen=True):
-    """The tower. `weights`: null (random), `package:NAME`, `hub:TAG`, or `file:KEY` (path under `weight_files`)."""
-
-    kind: Literal["timm", "open_clip", "tiny"]
-    arch: str
-    weights: str | None
-    patch_stride: int | None = Field(default=None, gt=0)
-
-
-class HeadConfig(BaseModel, extra="forbid", frozen=True):
-    """From the tower's features to the embedding. `init: pca` starts the linear layer at the features' main axes."""
-
-    kind: Literal["linear", "root_linear", "bn_linear", "mlp"] = "linear"
-    out_dim: int = Field(default=64, gt=0)
-    hidden_dim: int = Field(default=512, gt=0)
-    init: Literal["random", "pca"] = "random"
-    init_whitening: float = Field(default=0.0, ge=0, le=1, description="0 PCA ... 1 whitened")
-    init_length: float = Field(default=1.0, gt=0, description="of the first axis' weights")
-
-    @model_validator(mode="after")
-    def _pca_needs_one_linear_layer(self) -> "HeadConfig":
-        if self.init == "pca" and self.kind not in ("linear", "root_linear"):
-            raise ValueError(f"init: pca is for kinds linear and root_linear, not {self.kind!r}")
-        return self
 
 
 class LrRule(BaseModel, extra="forbid", frozen=True):
@@ -69,72 +45,29 @@ class OptimizerConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
-    """Learning-rate factor over the images of the stage."""
+    """Learning-rate factor over the images of the stage: a straight warm-up, then what `kind` says. `step` drops at
+    given epochs, `exponential` every so many (0.1 for each tenth of the data). A warm-up is cut to the stage."""
 
-    kind: Literal["cosine", "constant", "step"] = "cosine"
+    kind: Literal["cosine", "linear", "constant", "step", "exponential"] = "cosine"
     warmup_images: int = Field(default=0, ge=0)
-    final_scale: float = Field(default=0.0, ge=0, le=1, description="for cosine: factor at the end")
+    warmup_epochs: float | None = Field(default=None, gt=0, description="instead of warmup_images")
+    warmup_start: float = Field(default=0.0, ge=0, lt=1, description="factor at the first image of the warm-up")
+    final_scale: float = Field(default=0.0, ge=0, le=1, description="for cosine and linear: factor at the end")
     drop_at_epochs: tuple[float, ...] = Field(default=(), description="for step")
-    drop_factor: float = Field(default=0.1, gt=0, lt=1, description="for step")
-
-
-# kind -> the values it needs.
-_MARGIN_VALUES: dict[str, tuple[str, ...]] = {
-    "arcface": ("margin_rad",), "cosface": ("margin_cos",), "none": (), "adacos": (), "li_arcface": ("margin_rad",),
-    "curricularface": ("margin_rad",), "adaface": ("margin_rad",), "elastic_arcface": ("margin_rad", "margin_std_rad"),
-    "elastic_cosface": ("margin_cos", "margin_std_cos"),
-}
-
-
-class MarginConfig(BaseModel, extra="forbid", frozen=True):
-    """How the target cosine is made harder. The margin has its unit in its name.
-
-    `none` is the normalised softmax (UnED: with classifier scale 16). `adacos` sets the scale itself, whatever
-    `classifier.scale` says. `adaface` uses `margin_rad` also as its additive margin in cosine units.
-    `growth_per_epoch` is added each epoch up to `max_margin_rad`. With `rare_class_margin_rad`, the margin runs from
-    `margin_rad` (largest class) to it (smallest class) with class size to the power -1/4. Both are for arcface.
-    """
-
-    kind: Literal["arcface", "cosface", "none", "adacos", "li_arcface", "curricularface", "adaface",
-                  "elastic_arcface", "elastic_cosface"] = "arcface"
-    margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
-    margin_cos: float | None = Field(default=None, ge=0, lt=2)
-    margin_std_rad: float | None = Field(default=None, ge=0, lt=3.1416, description="for elastic_arcface")
-    margin_std_cos: float | None = Field(default=None, ge=0, lt=2, description="for elastic_cosface")
-    norm_influence: float = Field(default=0.333, gt=0, description="for adaface: h, of the embedding's length")
-    growth_per_epoch: float = Field(default=0.0, ge=0)
-    max_margin_rad: float = Field(default=0.8, ge=0)
-    rare_class_margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
+    drop_every_epochs: float | None = Field(default=None, gt=0, description="for exponential, counted from the warm-up")
+    drop_factor: float = Field(default=0.1, gt=0, lt=1, description="for step and exponential")
 
     @model_validator(mode="after")
-    def _has_its_values(self) -> "MarginConfig":
-        needed = _MARGIN_VALUES[self.kind]
-        for name in ("margin_rad", "margin_cos", "margin_std_rad", "margin_std_cos"):
-            if (getattr(self, name) is not None) != (name in needed):
-                raise ValueError(f"margin kind {self.kind!r} takes {' and '.join(needed) or 'no margin'}; "
-                                 f"check {name!r}")
-        if self.kind != "arcface" and (self.growth_per_epoch or self.rare_class_margin_rad is not None):
-            raise ValueError(f"growth_per_epoch and rare_class_margin_rad are for arcface, not {self.kind!r}")
+    def _keys_fit_the_kind(self) -> "ScheduleConfig":
+        if (self.kind == "step") != bool(self.drop_at_epochs):
+            raise ValueError(f"drop_at_epochs belongs to kind step, which needs it; kind is {self.kind!r}")
+        if (self.kind == "exponential") != (self.drop_every_epochs is not None):
+            raise ValueError(f"drop_every_epochs belongs to kind exponential, which needs it; kind is {self.kind!r}")
+        if self.warmup_epochs is not None and self.warmup_images:
+            raise ValueError("give warmup_images or warmup_epochs, not both")
+        if self.final_scale and self.kind not in ("cosine", "linear"):
+            raise ValueError(f"final_scale is for cosine and linear, not {self.kind!r}")
         return self
-
-
-class ClassifierConfig(BaseModel, extra="forbid", frozen=True):
-    """Class centres. `start`: `new` (random), `class_means` (of the embeddings so far), `keep` (carried by class)."""
-
-    start: Literal["new", "class_means", "keep"] = "new"
-    n_sub_centres: int = Field(default=1, ge=1)
-    competition: Literal["joint", "per_domain"] = "joint"
-    scale: float = Field(default=30.0, gt=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-
-
-class DistillationConfig(BaseModel, extra="forbid", frozen=True):
-    """Keep the geometry of the start tower's wide features (off the shelf, computed once) in the embedding."""
-
-    weight: float = Field(gt=0)
-    kind: Literal["kl", "mse"] = "kl"
-    temperature: float = Field(default=0.1, gt=0)
-    teacher_image_px: int | None = Field(default=None, gt=0, description="default: the stage's image size")
 
 
 class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
