@@ -51,8 +51,8 @@ class MarginConfig(BaseModel, extra="forbid", frozen=True):
 class ClassifierConfig(BaseModel, extra="forbid", frozen=True):
     """Class centres and the softmax over them.
 
-    `start`: `new` (random), `class_means` (of the embeddings so far), `keep` (carried by class, also from a stage before
-    the last where those between lack the class). Learning-rate rules see them as `classifier.centres`.
+    `start`: `new` (random), `class_means` (of the embeddings so far) or `keep` (carried by class from the last stage
+    that had it). Learning-rate rules see the centres as `classifier.centres`.
     """
 
     start: Literal["new", "class_means", "keep"] = "new"

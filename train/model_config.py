@@ -6,12 +6,18 @@ from pydantic import BaseModel, Field, model_validator
 
 
 class BackboneConfig(BaseModel, extra="forbid", frozen=True):
-    """The tower. `weights`: null (random), `package:NAME`, `hub:TAG`, or `file:KEY` (path under `weight_files`)."""
+    """The tower. `weights`: null (random), `package:NAME`, `hub:TAG`, or `file:KEY` (path under `weight_files`).
+
+    `output`: `own` (what the tower gives: CLIP's projection, timm's pooling) or `token` (a transformer's class token
+    after its last norm, before any projection: 1280 numbers of ViT-H/14 in place of 1024). `patch_stride` below the
+    patch size overlaps the patches of an open_clip tower; a stage may set its own.
+    """
 
     kind: Literal["timm", "open_clip", "tiny"]
     arch: str
     weights: str | None
     patch_stride: int | None = Field(default=None, gt=0)
+    output: Literal["own", "token"] = "own"
 
 
 class HeadConfig(BaseModel, extra="forbid", frozen=True):

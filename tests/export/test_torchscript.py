@@ -37,16 +37,18 @@ def test_every_head(make_embedder, tiny_spec, kind, out_dim):
 
 
 @pytest.mark.parametrize(
-    ("kind", "arch", "px"),
+    ("kind", "arch", "output"),
     [
-        ("timm", "tf_efficientnet_lite0", 64),  # "same" padding, ReLU6
-        ("timm", "vit_tiny_patch16_224", 64),  # fused attention, GELU
-        ("timm", "convnext_atto", 64),  # layer norm over channels
-        ("open_clip", "ViT-S-32-alt", 64),
+        ("timm", "tf_efficientnet_lite0", "own"),  # "same" padding, ReLU6
+        ("timm", "vit_tiny_patch16_224", "own"),  # fused attention, GELU
+        ("timm", "convnext_atto", "own"),  # layer norm over channels
+        ("open_clip", "ViT-S-32-alt", "own"),
+        ("open_clip", "ViT-S-32-alt", "token"),  # no projection
     ],
 )
-def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, px):
-    backbone = build_backbone(BackboneSpec(kind, arch, None, px))
+def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, output):
+    px = 64
+    backbone = build_backbone(BackboneSpec(kind, arch, None, px, output=output))
     embedder = Embedder(backbone, build_head("linear", backbone.width, 64)).eval()
     spec = PreprocessSpec(px, backbone.mean, backbone.std)
     path = tmp_path / "saved_model.pt"

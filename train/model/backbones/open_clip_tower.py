@@ -1,5 +1,7 @@
 """The one door to open_clip: the image tower of a CLIP model, any resolution and patch stride."""
 
+import re
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,13 +16,16 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 def build(spec: BackboneSpec) -> Backbone:
     """Images [B, 3, H, W] at `spec.image_px` -> projected image embedding [B, embed_dim].
 
+    With `output: token` the class token after the last norm [B, width of the transformer], the projection removed.
+    `ViT-smoke-N` is an architecture of our own, N narrow blocks, for trying a recipe in small.
+
     Raises:
-        ConfigError: unknown model or weights tag; weights of another model.
+        ConfigError: unknown model or weights tag; weights of another model; a class token of a tower that averages.
     """
     import open_clip
     from open_clip.model import _build_vision_tower
 
-    config = open_clip.get_model_config(spec.arch)
+    config = _smoke_config(spec.arch) or open_clip.get_model_config(spec.arch)
     if config is None:
         raise unknown_name("open_clip model", spec.arch, open_clip.list_models(), "backbone")
     if "timm_model_name" in config["vision_cfg"]:
@@ -33,7 +38,22 @@ def build(spec: BackboneSpec) -> Backbone:
     if state is not None:
         load_strictly(tower, state, f"backbone weights {spec.weights}")
     set_position_grid(tower, spec.image_px, spec.patch_stride)
-    return Backbone(spec, tower, config["embed_dim"], (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
+    width = config["embed_dim"]
+    if spec.output == "token":
+        if tower.pool_type != "tok":
+            raise ConfigError(f"backbone {spec.arch!r}: output: token, but this tower averages its patches")
+        tower.proj = None
+        width = tower.conv1.out_channels
+    return Backbone(spec, tower, width, (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
+
+
+def _smoke_config(arch: str) -> dict | None:
+    """open_clip's description of a vision transformer small enough for a laptop: `ViT-smoke-32` has 32 blocks."""
+    named = re.fullmatch(r"ViT-smoke-([1-9]\d*)", arch)
+    if named is None:
+        return None
+    shape = {"image_size": 56, "patch_size": 14, "layers": int(named[1]), "width": 32, "head_width": 16}
+    return {"embed_dim": 24, "vision_cfg": shape}
 
 
 def _image_tower_state(spec: BackboneSpec) -> dict[str, Tensor] | None:
