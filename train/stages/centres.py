@@ -45,7 +45,8 @@ def set_to_class_means(
         embedder.eval()
         device = next(embedder.parameters()).device
         with torch.no_grad():
-            embeddings = embedder.project(torch.from_numpy(np.array(features)).to(device)).cpu()
+            sizes_px = torch.from_numpy(data.reader.table.sizes_px).to(device)
+            embeddings = embedder.project(torch.from_numpy(np.array(features)).to(device), sizes_px).cpu()
         embedder.train(was_training)
     classifier.set_centres_from_class_means(embeddings, torch.from_numpy(data.class_rows))
 

@@ -5,8 +5,13 @@ from data_prep.config_files import read_config
 from data_prep.errors import ConfigError
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
+from train.data.feature_cache import compute_features
+from train.data.preprocessing import preprocess
+from train.data.readers import ShardReader
+from train.lightning_module import validation_values
 from train.run_log import read_metrics
 from train.stages import runner
+from train.stages.data import items_of
 from train.stages.runner import Places, run_stages
 
 HEAD_ONLY = {"name": "head", "lr_rules": [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}],
@@ -223,3 +228,38 @@ def test_a_run_that_left_no_checkpoint_does_not_block_its_folder(packed, tmp_pat
     assert read_config(TrainConfig, tmp_path / "resolved.yaml").seed == 2
     steps = [row["step"] for row in read_metrics(tmp_path) if row["name"] == "train/loss"]
     assert steps == sorted(set(steps))
+
+
+FIFTH_HEAD = {"kind": "bn_linear", "out_dim": 8, "bn_affine": False, "bn_eps": 1e-6, "image_sizes": True}
+
+
+def test_a_head_with_image_sizes_trains_on_cached_features_and_on_pixels(packed_sizes, tmp_path, make_config):
+    config = make_config(HEAD_ONLY, EVERYTHING, head=FIFTH_HEAD, export_image_px=24)
+    final = load_checkpoint(run_stages(config, Places(packed_sizes, tmp_path), resume=False))
+    reader = ShardReader(packed_sizes, "val")
+    spec = final.preprocess
+    embeddings = compute_features(final.embedder, reader, spec)
+    # What training measured is what the stored model gives with the original sizes, and not with others.
+    scores = validation_values(embeddings, items_of(reader.table))
+    assert final.meta["val"]["mMP@5"] == pytest.approx(scores["val/mMP@5"], abs=1e-6)
+    image = preprocess(reader.image(0), spec)[None]
+    with torch.no_grad():
+        right, wrong = (final.embedder(image, torch.tensor([size])) for size in (
+            reader.table.sizes_px[0].tolist(), [400.0, 40.0]))
+    assert torch.allclose(right[0], torch.from_numpy(embeddings[0]), atol=1e-5)
+    assert not torch.allclose(wrong, right, atol=1e-2)
+
+
+@pytest.mark.parametrize("head", [
+    FIFTH_HEAD, {"kind": "parallel", "out_dim": 8, "dropouts": [0.1, 0.3]},
+    {"kind": "multi_sample", "out_dim": 8, "dropouts": [0.1, 0.5], "bias": False},
+], ids=lambda head: head["kind"])
+def test_heads_with_drawings_of_their_own_survive_an_interruption(packed, tmp_path, make_config, monkeypatch, head):
+    config = make_config(HEAD_ONLY, EVERYTHING, head=head)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    revive = kill_at_step(monkeypatch, 7)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")

@@ -18,9 +18,9 @@ class BackboneSpec:
     """Everything needed to build a tower again.
 
     `weights`: None (random), `package:NAME`, `file:PATH`, `hub:TAG`. `image_px` fixes the position grid of a
-    transformer. `patch_stride` below the patch size makes overlapping patches (1st place's last stages). `output`: `own`
-    (what the tower gives: CLIP's projection, timm's pooling) or `token` (a transformer's class token after the last
-    norm, without projection or pooling: 2nd place).
+    transformer. `patch_stride` below the patch size makes overlapping patches (1st place's last stages).
+    `output`: `own` (what the tower gives: CLIP's projection, timm's pooling) or `token` (a transformer's class token
+    after the last norm, without projection or pooling: 2nd place).
     """
 
     kind: str
