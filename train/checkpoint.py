@@ -18,7 +18,8 @@ _KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "cla
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """`centres` float32 [C, K, D] with their `class_names` (`source/class_key`), or None where there are none.
+    """`centres` float32 [C, K, D] with their `class_names` (`source/class_key`), of the stage and of the stages before
+    it, or None where there are none.
 
     `backbone_spec.weights` says which weights training started from (`package:...`, `hub:...`), for baselines.
     """

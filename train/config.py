@@ -13,16 +13,25 @@ CONFIGS_DIR = Path(__file__).parent / "configs"
 
 
 class LrRule(BaseModel, extra="forbid", frozen=True):
-    """Parameters whose whole name matches: a learning-rate scale, or frozen."""
+    """Some parameters and their learning-rate scale, or that they are frozen.
 
-    match: str
+    `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or is `classifier.centres`.
+    `blocks`: a transformer tower's blocks, [first, end): [0, 10] is blocks 0 to 9.
+    """
+
+    match: str | None = None
+    blocks: tuple[int, int] | None = None
     scale: float | None = Field(default=None, gt=0)
     frozen: bool = False
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "LrRule":
+        if (self.match is None) == (self.blocks is None):
+            raise ValueError("a rule needs match or blocks, exactly one of them")
+        if self.blocks is not None and not 0 <= self.blocks[0] < self.blocks[1]:
+            raise ValueError(f"rule blocks {list(self.blocks)}: expected [first, end] with 0 <= first < end")
         if self.frozen == (self.scale is not None):
-            raise ValueError(f"rule {self.match!r}: give a scale or frozen: true, exactly one of them")
+            raise ValueError(f"rule {self.match or self.blocks!r}: give a scale or frozen: true, exactly one of them")
         return self
 
 
@@ -109,7 +118,7 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     margin: MarginConfig
     classifier: ClassifierConfig = ClassifierConfig()
     distillation: DistillationConfig | None = None
-    head_dropout: float = Field(default=0.0, ge=0, lt=1)
+    head_dropout: float = Field(default=0.0, ge=0, lt=1, description="of the head's own dropout layer, see HeadConfig")
     augmentation: AugmentationConfig = AugmentationConfig()
     batch_norm: Literal["train", "frozen"] = "frozen"
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
@@ -123,7 +132,7 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     def _holds_together(self) -> "StageConfig":
         if (self.epochs is None) == (self.images is None):
             raise ValueError("give epochs or images, exactly one of them")
-        if self.feature_cache and not any(r.frozen and r.match.startswith("backbone") for r in self.lr_rules):
+        if self.feature_cache and not any(r.frozen and "backbone" in (r.match or "") for r in self.lr_rules):
             raise ValueError("feature_cache needs a frozen backbone: add {match: 'backbone\\..*', frozen: true}")
         if self.optimizer.kind == "sam" and self.accumulate_batches > 1:
             raise ValueError("optimizer sam takes two gradients of one batch: accumulate_batches must be 1")

@@ -33,7 +33,8 @@ class HeadConfig(BaseModel, extra="forbid", frozen=True):
     mlp           linear to `hidden_dim`, batch norm, PReLU, dropout, linear
 
     `dropout` is the stage's `head_dropout`; `dropouts` are the same in every stage. `init: pca` starts the linear layer
-    at the features' main axes.
+    at the features' main axes. With `image_sizes` training reads the sizes that the shards note of the original
+    pictures; the exported file takes those of the pictures it is given, so a score on shards packed smaller is too low.
     """
 
     kind: Literal["linear", "root_linear", "bn_linear", "linear_bn", "parallel", "multi_sample", "mlp"] = "linear"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch.nn import Parameter
 
+from data_prep.errors import ConfigError
 from train.config import ScheduleConfig, StageConfig
 from train.optim.param_groups import build_param_groups, decay_by_depth
 from train.optim.sam import SAM
@@ -19,10 +20,17 @@ def build_optimizer(
 
     `n_images` is the length of the stage, `n_images_per_epoch` that of one pass over its data.
     `layer_groups`: the tower's own parameter names from input to output, for layer-wise decay.
+
+    Raises:
+        ConfigError: what `build_param_groups` and `Schedule` raise; a tower that trains in a stage on cached features.
     """
     options = stage.optimizer
     depth_scales = decay_by_depth(layer_groups, options.layer_decay, "backbone.")
+    named_parameters = list(named_parameters)
     groups = build_param_groups(named_parameters, stage.lr_rules, options.lr, options.weight_decay, depth_scales)
+    trained = [name for name, p in named_parameters if stage.feature_cache and p.requires_grad]
+    if any(name.startswith("backbone.") for name in trained):
+        raise ConfigError(f"stage {stage.name!r}: feature_cache needs the whole tower frozen; {trained[0]} is not")
     if options.kind == "adamw":
         optimizer = torch.optim.AdamW(groups)
     elif options.kind == "adam":

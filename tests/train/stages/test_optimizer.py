@@ -109,3 +109,11 @@ def test_sgd_without_momentum_takes_plain_steps(make_config, parts):
         weight.grad = torch.ones(2, 2)
         optimizer.step()
         assert torch.allclose(weight.data, torch.full((2, 2), 1 - step * rate), atol=1e-6)
+
+
+def test_a_tower_that_trains_does_not_go_with_cached_features(make_config, parts):
+    rules = [{"match": r"backbone\.other", "frozen": True}, {"match": ".*", "scale": 1.0}]
+    stage = make_config({"feature_cache": True, "lr_rules": rules}).stages[0]
+    named = [("backbone.other", torch.nn.Parameter(torch.ones(2))), *parts]
+    with pytest.raises(ConfigError, match=r"needs the whole tower frozen; backbone\.w is not"):
+        build_optimizer(stage, named, 8, 8)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -262,4 +264,68 @@ def test_heads_with_drawings_of_their_own_survive_an_interruption(packed, tmp_pa
         run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
     revive()
     run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
+
+
+def only(part, scale=1.0):
+    """Rules that train one of backbone, head and classifier."""
+    return [{"match": rf"{part}\..*", "scale": scale}, {"match": ".*", "frozen": True}]
+
+
+def first_place(config_of):
+    """1st place's order in small: all data, then `tiles` by itself in three steps, then everything again."""
+    tiles = {"sources": ["tiles"], "feature_cache": True}
+    kept = {"start": "keep", "scale": 16.0}
+    frozen_tower = [{"match": r"backbone\..*", "frozen": True}]
+    return config_of(
+        {"name": "all_head", "sources": ["disks"], "epochs": 3, "feature_cache": True,
+         "lr_rules": [*frozen_tower, {"match": ".*", "scale": 1.0}]},
+        {"name": "all_backbone", "sources": ["disks"], "lr_rules": only("backbone"), "classifier": kept,
+         "head_dropout": 0.2},
+        {"name": "tiles_centres", **tiles, "lr_rules": [*frozen_tower, *only("classifier")]},
+        {"name": "tiles_head", **tiles, "lr_rules": [*frozen_tower, *only("head")], "classifier": kept},
+        {"name": "tiles_backbone", "sources": ["tiles"], "lr_rules": only("backbone"), "classifier": kept},
+        {"name": "everything", "classifier": kept, "optimizer": {"kind": "sgd", "lr": 1e-9, "momentum": 0.0}},
+        head={"kind": "bn_linear", "out_dim": 8},
+    )
+
+
+def test_rounds_on_one_source_train_one_part_each_and_lose_no_centres(packed, tmp_path, make_config):
+    config = first_place(make_config)
+    run_stages(config, Places(packed, tmp_path), resume=False)
+    stages = [load_checkpoint(Places(packed, tmp_path).stage_path(i, s)) for i, s in enumerate(config.stages)]
+    moved = []
+    for before, after in pairwise(stages):
+        a, b = before.embedder.state_dict(), after.embedder.state_dict()
+        moved.append({name.split(".")[0] for name in a if not torch.equal(a[name], b[name])})
+    assert moved[:4] == [{"backbone"}, set(), {"head"}, {"backbone"}]
+
+    def centres(stage, source):
+        return {n: c.tolist() for n, c in zip(stage.class_names, stage.centres) if n.startswith(source)}
+
+    disks = centres(stages[0], "disks")
+    assert len(disks) > 3 and set(stages[0].class_names) == set(disks)
+    # Centres that are frozen, or whose source is not trained on, are carried to the bit.
+    assert all(centres(stage, "disks") == disks for stage in stages[1:5])
+    tiles = centres(stages[2], "tiles")
+    assert len(tiles) > 2 and centres(stages[3], "tiles") == centres(stages[4], "tiles") == tiles
+    # The last stage, at a rate that moves nothing to speak of, started from both.
+    for source, start in (("disks", disks), ("tiles", tiles)):
+        end = centres(stages[5], source)
+        assert end.keys() == start.keys()
+        assert all(torch.allclose(torch.tensor(end[n]), torch.tensor(start[n]), atol=1e-5) for n in start)
+
+
+def test_rounds_on_one_source_survive_an_interruption(packed, tmp_path, make_config, monkeypatch):
+    config = first_place(make_config)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    monkeypatch.setattr(runner, "_write_final", lambda *a: (_ for _ in ()).throw(KilledError()))
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    monkeypatch.undo()
+    for name in ("stage-4-tiles_head.ckpt", "stage-5-tiles_backbone.ckpt", "stage-6-everything.ckpt"):
+        (tmp_path / "cut" / name).unlink()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    whole, cut = (load_checkpoint(tmp_path / name / "final.ckpt") for name in ("whole", "cut"))
+    assert whole.class_names == cut.class_names and torch.equal(whole.centres, cut.centres)
     assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
