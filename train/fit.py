@@ -11,6 +11,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example seed=1 stages.1.epochs=2")
     parser.add_argument("--shards", type=Path, help="packed mixture (default: shards/<the config's mixture>)")
     parser.add_argument("--run-dir", type=Path, help="where the run lands (default: runs/<the config's name>)")
+    parser.add_argument("--features-dir", type=Path,
+                        help="where features of frozen towers are kept; runs may share it, "
+                        "a file's name says what is in it (default: cache in the run's folder)")
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=False,
                         help="go on with the run in the folder, if there is one")
     return parser.parse_intermixed_args(arguments)
@@ -33,6 +36,7 @@ def main(arguments: list[str]) -> int:
         places = Places(
             shards_dir=options.shards or Path("shards") / config.mixture,
             run_dir=options.run_dir or Path("runs") / config.name,
+            features_dir=options.features_dir,
         )
         final_path = run_stages(config, places, options.resume)
     except (ConfigError, OSError) as error:
