@@ -32,10 +32,10 @@ def test_the_file_alone_rebuilds_the_embedder(tmp_path):
 
 
 def test_a_tower_without_its_projection_is_rebuilt_and_older_files_still_load(tmp_path):
-    backbone = build_backbone(BackboneSpec("open_clip", "ViT-smoke-2", None, 28, patch_stride=7, output="token"))
+    backbone = build_backbone(BackboneSpec("open_clip", "ViT-B-32", None, 64, 16, output="token", narrow_width=8))
     embedder = Embedder(backbone, build_head(width=backbone.width, **HEAD)).eval()
     save_checkpoint(tmp_path / "a.ckpt", embedder, HEAD, SPEC, (None, ()), {})
-    images = torch.randn(2, 3, 28, 28)
+    images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(load_checkpoint(tmp_path / "a.ckpt").embedder(images), embedder(images))
     save_checkpoint(tmp_path / "b.ckpt", make_embedder(), HEAD, SPEC, (None, ()), {})

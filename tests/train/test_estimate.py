@@ -33,11 +33,11 @@ def test_wider_towers_and_heads_are_counted(make_config):
     counted = count_image(make_config({}, head=head), 0, N_CLASSES)
     # Five layers that see three numbers more each.
     assert counted.head_step_flops == 2 * 5 * (2 * 19 * 8) + 3 * CENTRES
-    smoke = {"kind": "open_clip", "arch": "ViT-smoke-2", "weights": None}
-    own, token = (count_image(make_config({}, backbone=smoke | {"output": output}), 0, N_CLASSES)
+    vit = {"kind": "open_clip", "arch": "ViT-B-32", "weights": None}
+    own, token = (count_image(make_config({"image_px": 32}, backbone=vit | {"output": output}), 0, N_CLASSES)
                   for output in ("own", "token"))
-    # Without the projection from 32 to 24, but the head's 8 outputs see 32 numbers in place of 24.
-    assert own.n_parameters - token.n_parameters == 32 * 24 - 8 * (32 - 24)
+    # Without the projection from 768 to 512, but the head's 8 outputs see 768 numbers in place of 512.
+    assert own.n_parameters - token.n_parameters == 768 * 512 - 8 * (768 - 512)
 
 
 def test_stage_totals(make_config):

@@ -32,7 +32,8 @@ def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | No
         weights = f"file:{config.weight_files[key]}"
     stride = patch_stride or config.backbone.patch_stride
     tower = config.backbone
-    return build_backbone(BackboneSpec(tower.kind, tower.arch, weights, image_px, stride, tower.output))
+    return build_backbone(BackboneSpec(
+        tower.kind, tower.arch, weights, image_px, stride, output=tower.output, narrow_width=tower.narrow_width))
 
 
 def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessSpec:

@@ -21,6 +21,7 @@ class BackboneSpec:
     transformer. `patch_stride` below the patch size makes overlapping patches (1st place's last stages).
     `output`: `own` (what the tower gives: CLIP's projection, timm's pooling) or `token` (a transformer's class token
     after the last norm, without projection or pooling: 2nd place).
+    `narrow_width` builds a transformer of the same depth and parameter names with this many channels: smoke runs.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class BackboneSpec:
     image_px: int
     patch_stride: int | None = None
     output: Literal["own", "token"] = "own"
+    narrow_width: int | None = None
 
     def to_dict(self) -> dict:
         """Plain values for the checkpoint."""
@@ -70,6 +72,9 @@ def build_backbone(spec: BackboneSpec) -> Backbone:
         raise unknown_name("backbone kind", spec.kind, KINDS, "backbone")
     if spec.output not in OUTPUTS:
         raise unknown_name("output", spec.output, OUTPUTS, f"backbone {spec.arch!r}")
+    if spec.narrow_width is not None and spec.weights is not None:
+        raise ConfigError(f"backbone {spec.arch!r}: narrow_width {spec.narrow_width} leaves no room for weights "
+                          f"{spec.weights!r}; expected null")
     if spec.kind == "tiny":
         from train.model.backbones import tiny
 

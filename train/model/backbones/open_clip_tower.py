@@ -1,7 +1,5 @@
 """The one door to open_clip: the image tower of a CLIP model, any resolution and patch stride."""
 
-import re
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,7 +15,6 @@ def build(spec: BackboneSpec) -> Backbone:
     """Images [B, 3, H, W] at `spec.image_px` -> projected image embedding [B, embed_dim].
 
     With `output: token` the class token after the last norm [B, width of the transformer], the projection removed.
-    `ViT-smoke-N` is an architecture of our own, N narrow blocks, for trying a recipe in small.
 
     Raises:
         ConfigError: unknown model or weights tag; weights of another model; a class token of a tower that averages.
@@ -25,13 +22,15 @@ def build(spec: BackboneSpec) -> Backbone:
     import open_clip
     from open_clip.model import _build_vision_tower
 
-    config = _smoke_config(spec.arch) or open_clip.get_model_config(spec.arch)
+    config = open_clip.get_model_config(spec.arch)
     if config is None:
         raise unknown_name("open_clip model", spec.arch, open_clip.list_models(), "backbone")
     if "timm_model_name" in config["vision_cfg"]:
         raise ConfigError(f"backbone {spec.arch!r}: its image tower is timm's; use kind: timm")
     if not isinstance(config["vision_cfg"].get("layers"), int) or "attentional_pool" in config["vision_cfg"]:
         raise ConfigError(f"backbone {spec.arch!r}: only plain vision transformers of open_clip, no ResNet, no CoCa")
+    if spec.narrow_width is not None:
+        config = _narrowed(config, spec.narrow_width)
     state = _image_tower_state(spec)
     # Only the image half is built: the text half would cost memory and time and is never used.
     tower = _build_vision_tower(config["embed_dim"], config["vision_cfg"], config.get("quick_gelu", False))
@@ -47,13 +46,10 @@ def build(spec: BackboneSpec) -> Backbone:
     return Backbone(spec, tower, width, (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
 
 
-def _smoke_config(arch: str) -> dict | None:
-    """open_clip's description of a vision transformer small enough for a laptop: `ViT-smoke-32` has 32 blocks."""
-    named = re.fullmatch(r"ViT-smoke-([1-9]\d*)", arch)
-    if named is None:
-        return None
-    shape = {"image_size": 56, "patch_size": 14, "layers": int(named[1]), "width": 32, "head_width": 16}
-    return {"embed_dim": 24, "vision_cfg": shape}
+def _narrowed(config: dict, width: int) -> dict:
+    """The same layers with `width` channels, two attention heads and an embedding of `width`."""
+    vision = {**config["vision_cfg"], "width": width, "head_width": width // 2, "mlp_ratio": 2.0}
+    return {**config, "vision_cfg": vision, "embed_dim": width}
 
 
 def _image_tower_state(spec: BackboneSpec) -> dict[str, Tensor] | None:
