@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from data_prep.miniature import brand_layouts, fashion_layouts, home_layouts, retail_layouts
+from data_prep.miniature import brand_layouts, fashion_layouts, home_layouts, listing_layout, retail_layouts
 from data_prep.miniature.car_layout import stanford_cars
 from data_prep.miniature.landmark_layout import gldv2
 from data_prep.miniature.museum_layout import met
@@ -22,6 +22,7 @@ LAYOUTS: dict[str, Callable[[int, float], RawDataSet]] = {
     **brand_layouts.LAYOUTS,
     **fashion_layouts.LAYOUTS,
     **home_layouts.LAYOUTS,
+    **listing_layout.LAYOUTS,
     **retail_layouts.LAYOUTS,
 }
 
