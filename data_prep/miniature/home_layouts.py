@@ -30,7 +30,7 @@ def imaterialist_furniture(seed: int, scale: float) -> RawDataSet:
     for part, n_each in (("train", 5), ("validation", 2)):
         kinds = rng.permutation([kind for kind in range(n_kinds) for _ in range(n_each)]).tolist()
         for image_id, kind in enumerate(kinds, 1):
-            view = 10 * (part == "validation") + image_id  # of its kind, no two pictures are alike
+            view = 2 * image_id + (part == "validation")  # no two pictures are alike
             path = f"{part}/{image_id}.jpg"
             parts[part].append(replace(shots("shop_items", kind, str(kind + 1), [path])[0], view=view))
     both = damaged(parts["train"] + parts["validation"], ("missing", "html", "html", "missing", "truncated", "empty"))
