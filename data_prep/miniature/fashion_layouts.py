@@ -111,7 +111,7 @@ def fashion200k(seed: int, scale: float) -> RawDataSet:
     """
     photos, poor, lines = [], [], {f"{kind}_{part}": [] for kind in DRESS_LISTS for part in ("train", "test")}
     for item in range(n_small_classes(scale)):
-        kind, product = DRESS_LISTS[item % 5], str(51_727_804 + 11 * item)
+        kind, product = DRESS_LISTS[item // 2 % 5], str(51_727_804 + 11 * item)
         folder = f"women/{kind}s/casual_{kind}s/{product}"
         found = shots("garments", item, product, [f"{folder}/{product}_{view}.jpeg" for view in range(5)])
         for photo in found[:4]:

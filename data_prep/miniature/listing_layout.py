@@ -28,7 +28,8 @@ def amazon_berkeley_objects(seed: int, scale: float) -> RawDataSet:
 
     The first class is 50 items with one picture in common, the most that joins. The others are chains: two
     items share a picture, the second shares another with the third. Items stand in several files with other
-    pictures. One picture belongs to 51 items and more, one to none; a picture's file is not named by its id.
+    pictures. One picture belongs to 51 items and more, one to none; a picture's file is not named by its id, and
+    a few are PNG. The listing files are numbered 0 to f.
     """
     rng = stream(seed, SOURCE, 0)
     photos, listings = [], []
@@ -37,6 +38,7 @@ def amazon_berkeley_objects(seed: int, scale: float) -> RawDataSet:
         photos += shots("shop_items", number, str(number), [_file(rng) for _ in range(5)])
         own = list(range(first, first + 5))
         listings += _crowd(own, rng) if number == 0 else _chain(number, own, rng)
+    photos[8] = replace(photos[8], path=photos[8].path.replace(".jpg", ".png"), defect="png")
     photos = damaged(photos, ("truncated", "missing", "empty"))
     logo = shots("packages", 999, "logo", [_file(rng)])[0]
     listings = [
@@ -87,7 +89,7 @@ def _files(photos: list[Photo], listings: list[Listing], rng: np.random.Generato
             tree["other_image_id"] = [*others, tree.pop("main_image_id")]
         rows[k % N_LISTING_FILES].append(json.dumps(tree, ensure_ascii=False))
     table = [("image_id", "height", "width", "path")]
-    table += [(ids[k], 256, 256, photo.path.removeprefix("images/small/")) for k, photo in enumerate(photos)]
+    table += [(ids[k], 2560, 1920, photo.path.removeprefix("images/small/")) for k, photo in enumerate(photos)]
     names = [f"listings/metadata/listings_{k:x}.json.gz" for k in range(N_LISTING_FILES)]
     texts = ["".join(f"{row}\n" for row in lines).encode() for lines in rows]
     packed = {name: gzip.compress(text, mtime=0) for name, text in zip(names, texts, strict=True)}
