@@ -45,13 +45,15 @@ def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
     Raises:
         ValueError: an unknown defect.
     """
-    if defect in ("cmyk", "png", "webp"):
+    if defect in ("cmyk", "png", "webp", "palette"):
         buffer = io.BytesIO()
         image = Image.fromarray(picture)
-        if defect in ("png", "webp"):
-            image.save(buffer, defect.upper())
-        else:
+        if defect == "cmyk":
             image.convert("CMYK").save(buffer, "JPEG", quality=quality)
+        elif defect == "palette":
+            image.quantize(16).save(buffer, "PNG", transparency=bytes([0, 128] + [255] * 14))
+        else:
+            image.save(buffer, defect.upper())
         return buffer.getvalue()
     if defect == "grey":
         picture = picture.mean(axis=2).astype(np.uint8)
@@ -66,4 +68,4 @@ def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
         return b""
     if defect == "html":
         return WEB_PAGE
-    raise ValueError(f"no defect {defect!r}; known: truncated, empty, html, grey, cmyk, png, webp, tiny")
+    raise ValueError(f"no defect {defect!r}; known: truncated, empty, html, grey, cmyk, png, webp, palette, tiny")

@@ -44,7 +44,7 @@ class Photo:
         style: what the domain's `photo` function knows, such as 'home' or 'shop'.
         split: 'train', 'val', 'test' or '' (no official split).
         defect: '' or a kind that changes the file: one of DEFECTS, 'html' (a web page under the picture's name),
-            'webp' or 'tiny' (a crop of 40 px).
+            'webp', 'palette' (a PNG of 16 colours, some transparent) or 'tiny' (a crop of 40 px).
         role: 'query', 'index' or 'both' for val and test, '' for train.
         reason: why a reader has to turn this picture away, in its own words; '' where it does not.
         more_class_keys: other classes that are right as well.

@@ -69,14 +69,23 @@ def shopee(seed: int, scale: float) -> RawDataSet:
 
 
 def aliproducts(seed: int, scale: float) -> RawDataSet:
-    """`train/<class>/` and `val/<class of five digits>/`: the halves share their classes and some file names."""
-    photos = []
+    """`train/<class>/` and `val/<class of five digits>/`: the halves share their classes and some file names.
+
+    One picture is a PNG with a palette and transparency. The JSON lists say what the folders say.
+    """
+    photos, files = [], {}
     for item in range(n_small_classes(scale)):
         number = (0, 17, 170, 50_029)[item] if item < 4 else 20 + item
         paths = [f"train/{number}/{1_000_000 + view}.jpg" for view in range(4)]
         paths += [f"val/{number:05d}/{1_000_000 + view}.jpg" for view in range(2)]
         photos += shots("packages", item, str(number), paths)
-    return RawDataSet("aliproducts", damaged(photos, ("html", "empty", "grey", "duplicate")))
+    photos[1] = replace(photos[1], path=photos[1].path.replace(".jpg", ".png"), defect="palette")
+    photos = damaged(photos, ("html", "empty", "grey", "duplicate"))
+    for part in ("train", "val"):
+        inside = [photo for photo in photos if photo.path.startswith(part)]
+        images = [{"id": int(p.path.split("/")[2][:-4]), "category_id": int(p.class_key)} for p in inside]
+        files[f"{part}.json"] = json_text({"images": images})
+    return RawDataSet("aliproducts", photos, files)
 
 
 def rpc(seed: int, scale: float) -> RawDataSet:

@@ -20,6 +20,7 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
         ("cmyk", "JPEG", "CMYK"),
         ("png", "PNG", "RGB"),
         ("webp", "WEBP", "RGB"),
+        ("palette", "PNG", "P"),
         ("tiny", "JPEG", "RGB"),
     ],
 )

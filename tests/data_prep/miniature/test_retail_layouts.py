@@ -40,7 +40,12 @@ def test_shopee_rows_repeat_pictures_and_one_has_two_groups():
 
 
 def test_aliproducts_pads_class_numbers_in_val_only():
-    folders = {str(NAME(photo.path).parent) for photo in aliproducts(0, 1.0).photos}
+    data = aliproducts(0, 1.0)
+    folders = {str(NAME(photo.path).parent) for photo in data.photos}
+    listed = [(e["id"], e["category_id"]) for part in data.files.values() for e in json.loads(part)["images"]]
+    truth = [(int(NAME(photo.path).stem), int(photo.class_key)) for photo in data.photos]
+    assert sorted(listed) == sorted(truth)
+    assert [photo.defect for photo in data.photos if photo.path.endswith(".png")] == ["palette"]
     assert {"train/0", "val/00000", "train/17", "val/00017", "train/50029", "val/50029"} <= folders
 
 
