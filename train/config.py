@@ -17,6 +17,8 @@ class BackboneConfig(BaseModel, extra="forbid", frozen=True):
     arch: str
     weights: str | None
     patch_stride: int | None = Field(default=None, gt=0)
+    narrow_width: int | None = Field(default=None, gt=0, multiple_of=2, description="a smoke run's: channels instead "
+                                     "of the architecture's own")
 
 
 class HeadConfig(BaseModel, extra="forbid", frozen=True):

@@ -51,13 +51,14 @@ class Places:
 
     shards_dir: Path
     run_dir: Path
+    features_dir: Path | None = None  # features of frozen towers, which runs may share; null: run_dir/cache
 
     def stage_path(self, index: int, stage: StageConfig) -> Path:
         return self.run_dir / f"stage-{index + 1}-{stage.name}.ckpt"
 
     @property
     def cache_dir(self) -> Path:
-        return self.run_dir / "cache"
+        return self.features_dir or self.run_dir / "cache"
 
     def unfinished_path(self, index: int, stage: StageConfig) -> Path:
         return self.run_dir / f"stage-{index + 1}-{stage.name}.unfinished.ckpt"

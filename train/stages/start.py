@@ -31,7 +31,10 @@ def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | No
                               f"give it as weight_files.{key}=/path/to/weights")
         weights = f"file:{config.weight_files[key]}"
     stride = patch_stride or config.backbone.patch_stride
-    return build_backbone(BackboneSpec(config.backbone.kind, config.backbone.arch, weights, image_px, stride))
+    backbone = config.backbone
+    return build_backbone(
+        BackboneSpec(backbone.kind, backbone.arch, weights, image_px, stride, backbone.narrow_width)
+    )
 
 
 def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessSpec:

@@ -17,6 +17,7 @@ class BackboneSpec:
 
     `weights`: None (random), `package:NAME`, `file:PATH`, `hub:TAG`. `image_px` fixes the position grid of a
     transformer. `patch_stride` below the patch size makes overlapping patches (1st place's last stages).
+    `narrow_width` builds a transformer of the same depth and parameter names with this many channels: smoke runs.
     """
 
     kind: str
@@ -24,6 +25,7 @@ class BackboneSpec:
     weights: str | None
     image_px: int
     patch_stride: int | None = None
+    narrow_width: int | None = None
 
     def to_dict(self) -> dict:
         """Plain values for the checkpoint."""
@@ -63,6 +65,9 @@ def build_backbone(spec: BackboneSpec) -> Backbone:
     """
     if spec.kind not in KINDS:
         raise unknown_name("backbone kind", spec.kind, KINDS, "backbone")
+    if spec.narrow_width is not None and spec.weights is not None:
+        raise ConfigError(f"backbone {spec.arch!r}: narrow_width {spec.narrow_width} leaves no room for weights "
+                          f"{spec.weights!r}; expected null")
     if spec.kind == "tiny":
         from train.model.backbones import tiny
 

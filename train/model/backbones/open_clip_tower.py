@@ -27,6 +27,8 @@ def build(spec: BackboneSpec) -> Backbone:
         raise ConfigError(f"backbone {spec.arch!r}: its image tower is timm's; use kind: timm")
     if not isinstance(config["vision_cfg"].get("layers"), int) or "attentional_pool" in config["vision_cfg"]:
         raise ConfigError(f"backbone {spec.arch!r}: only plain vision transformers of open_clip, no ResNet, no CoCa")
+    if spec.narrow_width is not None:
+        config = _narrowed(config, spec.narrow_width)
     state = _image_tower_state(spec)
     # Only the image half is built: the text half would cost memory and time and is never used.
     tower = _build_vision_tower(config["embed_dim"], config["vision_cfg"], config.get("quick_gelu", False))
@@ -34,6 +36,12 @@ def build(spec: BackboneSpec) -> Backbone:
         load_strictly(tower, state, f"backbone weights {spec.weights}")
     set_position_grid(tower, spec.image_px, spec.patch_stride)
     return Backbone(spec, tower, config["embed_dim"], (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
+
+
+def _narrowed(config: dict, width: int) -> dict:
+    """The same layers with `width` channels, two attention heads and an embedding of `width`."""
+    vision = {**config["vision_cfg"], "width": width, "head_width": width // 2, "mlp_ratio": 2.0}
+    return {**config, "vision_cfg": vision, "embed_dim": width}
 
 
 def _image_tower_state(spec: BackboneSpec) -> dict[str, Tensor] | None:

@@ -29,6 +29,10 @@ def build(spec: BackboneSpec) -> Backbone:
     source, _, name = (spec.weights or "").partition(":")
     tag = f"{spec.arch}.{name}" if source == "hub" else spec.arch
     options = {"img_size": spec.image_px} if _has_position_grid(spec.arch) else {}
+    if spec.narrow_width is not None:
+        if not can_be_narrowed(spec.arch):
+            raise ConfigError(f"backbone {spec.arch!r}: narrow_width is for plain vision transformers (vit_...)")
+        options |= {"embed_dim": spec.narrow_width, "num_heads": 2}
     tower = timm.create_model(tag, pretrained=source == "hub", num_classes=0, **options)
     _load_weights(tower, spec, source, name)
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if name == _LITE0 else _own_statistics(tower)
@@ -54,6 +58,11 @@ def _load_weights(tower: nn.Module, spec: BackboneSpec, source: str, name: str) 
     else:
         known = ["null", "hub:<timm tag>", "file:<key>", f"package:{_LITE0} (for {_LITE0_ARCH})"]
         raise unknown_name("weights", spec.weights, known, f"backbone {spec.arch!r}")
+
+
+def can_be_narrowed(arch: str) -> bool:
+    """Whether timm builds the architecture with another width: its plain vision transformers."""
+    return arch.startswith("vit_")
 
 
 def _has_position_grid(arch: str) -> bool:
