@@ -10,19 +10,24 @@ from data_prep.miniature import artworks, buildings, cars, drawing, garments, pa
 from data_prep.miniature.raw_data import Photo, design_streams, photo_stream
 
 QUALITY = (60, 92)  # JPEG quality, lowest and highest
-ARTISTS: dict[str, ModuleType] = {
+ARTISTS: dict[str, ModuleType] = {  # by the source that has one of its own, and by their own names
     "products_10k": packages,
     "stanford_products": shop_items,
     "stanford_cars": cars,
     "deepfashion_inshop": garments,
     "gldv2": buildings,
     "met": artworks,
+    **{
+        module.__name__.rsplit(".", 1)[1]: module
+        for module in (packages, shop_items, cars, garments, buildings, artworks)
+    },
 }
+WEB_PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>Gone.</body></html>\n"
 
 
 def draw_item(seed: int, source: str, photos: list[Photo]) -> dict[str, bytes]:
     """{path: content} of photos that show the same item; 'missing' ones are left out."""
-    artist = ARTISTS[source]
+    artist = ARTISTS[photos[0].artist or source]
     design = artist.design(*design_streams(seed, source, photos[0].item))
     contents = {}
     for photo in photos:
@@ -56,4 +61,6 @@ def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
         return content[: len(content) // 2]
     if defect == "empty":
         return b""
-    raise ValueError(f"no defect {defect!r}; known: truncated, empty, grey, cmyk, png")
+    if defect == "html":
+        return WEB_PAGE
+    raise ValueError(f"no defect {defect!r}; known: truncated, empty, html, grey, cmyk, png")

@@ -182,14 +182,28 @@ def test_a_number_of_images_is_met_about():
 def test_the_command(tmp_path, capsys, monkeypatch):
     asked = {}
 
-    def remembered(out, seed, scale, n_workers):
-        asked.update(out=out, seed=seed, scale=scale, n_workers=n_workers)
+    def remembered(out, seed, scale, n_workers, sources):
+        asked.update(out=out, seed=seed, scale=scale, n_workers=n_workers, sources=sources)
         return {"met": 7}
 
     monkeypatch.setattr(sample_world, "render_world", remembered)
     assert main(["--out", str(tmp_path), "--seed", "3", "--images", "6600", "--workers", "2"]) == 0
     assert asked["seed"] == 3 and asked["n_workers"] == 2 and asked["scale"] == pytest.approx(2.0, rel=0.1)
     assert f"{tmp_path / SOURCES['met'].raw_dir}: 7 photos" in capsys.readouterr().out
+    assert asked["sources"] == list(RENDERED)
+    assert main(["--out", str(tmp_path), "--sources", "shopee", "met", "shopee"]) == 0
+    assert asked["sources"] == ["shopee", "met"] and asked["scale"] == 1
+    assert main(["--out", str(tmp_path), "--sources", "all"]) == 0
+    assert asked["sources"] == list(SOURCES)
+
+
+def test_an_unknown_source_is_refused_with_the_known_names(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--out", str(tmp_path), "--sources", "shoppee"])
+    assert "shopee" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="sample_world: no miniature of source 'toys'; known: .*gldv2"):
+        render_world(tmp_path, sources=["toys"])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

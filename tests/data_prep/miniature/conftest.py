@@ -1,9 +1,13 @@
-"""What all six painters of the sample world have in common."""
+"""What all painters of the sample world have in common, and the miniatures, each rendered once."""
 
 import numpy as np
 import pytest
 
 from data_prep.miniature.raw_data import family_of
+from data_prep.miniature.worlds import LAYOUTS
+from data_prep.sample_world import render_world
+
+SEED, SCALE = 3, 0.1
 
 
 def streams(item, seed=0):
@@ -37,3 +41,17 @@ def painter_checks():
             assert min(differing) > 0.02, f"{style}: two items look the same"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """miniature(source) -> (raw root that holds it, its plan)."""
+    root, done = tmp_path_factory.mktemp("miniatures"), {}
+
+    def render(source):
+        if source not in done:
+            render_world(root, SEED, SCALE, n_workers=1, sources=[source])
+            done[source] = LAYOUTS[source](SEED, SCALE)
+        return root, done[source]
+
+    return render

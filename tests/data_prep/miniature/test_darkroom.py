@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_prep.images import check_image
 from data_prep.miniature.darkroom import ARTISTS, draw_item, encode
 from data_prep.miniature.raw_data import DEFECTS, Photo
+from data_prep.miniature.small_sets import STYLES
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 
@@ -26,6 +28,7 @@ def test_broken_files_do_not_decode():
     with pytest.raises(OSError, match="truncated"):
         Image.open(io.BytesIO(half)).load()
     assert encode(PICTURE, 90, "empty") == b""
+    assert check_image(encode(PICTURE, 90, "html")).reason == "html page"
 
 
 def test_an_unknown_defect_names_the_known_ones():
@@ -46,4 +49,4 @@ def test_an_items_photos_without_the_missing_one():
 
 
 def test_every_data_set_has_its_painter():
-    assert ARTISTS.keys() == DEFECTS.keys()
+    assert ARTISTS.keys() >= DEFECTS.keys() | STYLES.keys()

@@ -1,0 +1,5 @@
+from data_prep.miniature.home_layouts import LAYOUTS
+
+
+def test_placeholder():
+    assert LAYOUTS
