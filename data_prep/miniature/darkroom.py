@@ -22,6 +22,7 @@ from data_prep.miniature import (
 from data_prep.miniature.raw_data import Photo, design_streams, photo_stream
 
 QUALITY = (60, 92)  # JPEG quality, lowest and highest
+TINY_PX = 40
 ARTISTS: dict[str, ModuleType] = {  # by the source that has one of its own, and by their own names
     "products_10k": packages,
     "stanford_products": shop_items,
@@ -60,18 +61,20 @@ def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
     Raises:
         ValueError: an unknown defect.
     """
-    if defect in ("cmyk", "png"):
+    if defect in ("cmyk", "png", "webp"):
         buffer = io.BytesIO()
         image = Image.fromarray(picture)
-        if defect == "png":
-            image.save(buffer, "PNG")
+        if defect in ("png", "webp"):
+            image.save(buffer, defect.upper())
         else:
             image.convert("CMYK").save(buffer, "JPEG", quality=quality)
         return buffer.getvalue()
     if defect == "grey":
         picture = picture.mean(axis=2).astype(np.uint8)
+    if defect == "tiny":
+        picture = drawing.shrink(picture, TINY_PX, TINY_PX)
     content = drawing.encode_jpeg(picture, quality)
-    if defect in ("", "grey"):
+    if defect in ("", "grey", "tiny"):
         return content
     if defect == "truncated":
         return content[: len(content) // 2]
@@ -79,4 +82,4 @@ def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
         return b""
     if defect == "html":
         return WEB_PAGE
-    raise ValueError(f"no defect {defect!r}; known: truncated, empty, html, grey, cmyk, png")
+    raise ValueError(f"no defect {defect!r}; known: truncated, empty, html, grey, cmyk, png, webp, tiny")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 # Defects of each data set of the quickstart, whatever its size: {source: {kind: number of files}}. 'truncated'
-# and 'empty' files cannot be decoded, 'missing' ones are listed and not there; all three are rejects. 'grey', 'cmyk' and
-# 'png' (in a .jpg) can be used. A 'duplicate' has the bytes of another file of its class; a 'leaked' train
-# file has those of a test file.
+# and 'empty' files cannot be decoded, 'missing' ones are listed and not there; all three are rejects. 'grey',
+# 'cmyk' and 'png' (in a .jpg) can be used. A 'duplicate' has the bytes of another file of its class; a 'leaked'
+# train file has those of a test file.
 DEFECTS: dict[str, dict[str, int]] = {
     "products_10k": {"truncated": 1, "empty": 1, "missing": 2, "cmyk": 1, "grey": 1, "duplicate": 1},
     "stanford_products": {"truncated": 1, "missing": 1, "grey": 2, "duplicate": 1, "leaked": 1},
@@ -43,7 +43,8 @@ class Photo:
         view: number of the picture of that item; item, view and style say every pixel.
         style: what the domain's `photo` function knows, such as 'home' or 'shop'.
         split: 'train', 'val', 'test' or '' (no official split).
-        defect: '' or a kind that changes the file: one of DEFECTS or 'html' (a web page under the picture's name).
+        defect: '' or a kind that changes the file: one of DEFECTS, 'html' (a web page under the picture's name),
+            'webp' or 'tiny' (a crop of 40 px).
         role: 'query', 'index' or 'both' for val and test, '' for train.
         reason: why a reader has to turn this picture away, in its own words; '' where it does not.
         more_class_keys: other classes that are right as well.

@@ -74,7 +74,7 @@ def damaged(
             raise ValueError(f"no photo is left for a {kind} one")
         first, last = result[able[0]], result[able[-1]]
         if kind == "duplicate":
-            result[able[-1]] = replace(last, item=first.item, view=first.view, style=first.style)
+            result[able[-1]] = same_picture(last, first)
         else:
             result[able[-1]] = replace(last, defect=kind)
     return result
@@ -82,6 +82,21 @@ def damaged(
 
 def _usable(photo: Photo, class_key: str) -> bool:
     return photo.class_key == class_key and photo.listed and not photo.defect and not photo.reason
+
+
+def unlisted(photos: Iterable[Photo]) -> list[Photo]:
+    """The photos as files that lie in the folder and do not belong to the data set."""
+    return [replace(photo, listed=False) for photo in photos]
+
+
+def listed(photos: Iterable[Photo]) -> list[Photo]:
+    """Those that do belong to it."""
+    return [photo for photo in photos if photo.listed]
+
+
+def same_picture(photo: Photo, other: Photo) -> Photo:
+    """`photo` with the bytes of `other`."""
+    return replace(photo, item=other.item, view=other.view, style=other.style, artist=other.artist)
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> bytes:

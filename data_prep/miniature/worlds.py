@@ -10,6 +10,7 @@ from data_prep.miniature import (
     fashion_layouts,
     general_layouts,
     home_layouts,
+    listing_layout,
     nature_layouts,
     picture_layouts,
     retail_layouts,
@@ -39,6 +40,7 @@ LAYOUTS: dict[str, Callable[[int, float], RawDataSet]] = {
     **brand_layouts.LAYOUTS,
     **fashion_layouts.LAYOUTS,
     **home_layouts.LAYOUTS,
+    **listing_layout.LAYOUTS,
     **retail_layouts.LAYOUTS,
 }
 

@@ -201,7 +201,7 @@ def test_an_unknown_source_is_refused_with_the_known_names(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["--out", str(tmp_path), "--sources", "shoppee"])
     assert "shopee" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="sample_world: no miniature of source 'toys'; known: .*gldv2"):
+    with pytest.raises(ConfigError, match=r"sample_world: no miniature of source 'toys'; known: .*gldv2"):
         render_world(tmp_path, sources=["toys"])
     assert not list(tmp_path.iterdir())
 

@@ -14,12 +14,19 @@ PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 
 @pytest.mark.parametrize(
     ("defect", "format", "mode"),
-    [("", "JPEG", "RGB"), ("grey", "JPEG", "L"), ("cmyk", "JPEG", "CMYK"), ("png", "PNG", "RGB")],
+    [
+        ("", "JPEG", "RGB"),
+        ("grey", "JPEG", "L"),
+        ("cmyk", "JPEG", "CMYK"),
+        ("png", "PNG", "RGB"),
+        ("webp", "WEBP", "RGB"),
+        ("tiny", "JPEG", "RGB"),
+    ],
 )
 def test_usable_defects(defect, format, mode):
     image = Image.open(io.BytesIO(encode(PICTURE, 90, defect)))
     image.load()
-    assert (image.format, image.mode, image.size) == (format, mode, (60, 40))
+    assert (image.format, image.mode, image.size) == (format, mode, (40, 40) if defect == "tiny" else (60, 40))
 
 
 def test_broken_files_do_not_decode():
