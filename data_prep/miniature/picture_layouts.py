@@ -102,7 +102,7 @@ def dafre(seed: int, scale: float, full: bool = False) -> RawDataSet:
     parts = {"train": (0, 1, 2, 3, 4), "val": (5,), "test": (6,)}
     files = {"labels/classid_classname.csv": csv_text((k, f"{word(rng, 3)}_({word(rng, 2)})") for k in range(n))}
     for part, kept in parts.items():
-        inside = [photo for photo in photos if photo.view in kept]
+        inside = [photo for k, photo in enumerate(photos) if k % 7 in kept]
         rows = [(photo.class_key, photo.path.removeprefix(f"{pictures}/")) for photo in inside]
         files[f"labels/{part}.csv"] = csv_text(rows)
     return RawDataSet("dafre", photos, files)
