@@ -6,7 +6,19 @@ from types import ModuleType
 import numpy as np
 from PIL import Image
 
-from data_prep.miniature import artworks, buildings, cars, drawing, garments, packages, shop_items
+from data_prep.miniature import (
+    art_styles,
+    artworks,
+    buildings,
+    cars,
+    creatures,
+    dishes,
+    drawing,
+    drawn_figures,
+    garments,
+    packages,
+    shop_items,
+)
 from data_prep.miniature.raw_data import Photo, design_streams, photo_stream
 
 QUALITY = (60, 92)  # JPEG quality, lowest and highest
@@ -21,6 +33,10 @@ ARTISTS: dict[str, ModuleType] = {  # by the source that has one of its own, and
     **{
         module.__name__.rsplit(".", 1)[1]: module
         for module in (packages, shop_items, cars, garments, buildings, artworks)
+    },
+    **{
+        module.__name__.rsplit(".", 1)[1]: module
+        for module in (dishes, creatures, drawn_figures, art_styles)
     },
 }
 WEB_PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>Gone.</body></html>\n"

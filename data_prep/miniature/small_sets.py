@@ -21,6 +21,10 @@ STYLES = {
     "cars": ("road", "showroom"),
     "buildings": ("day", "evening"),
     "artworks": ("catalogue", "visitor"),
+    "dishes": ("menu", "phone"),
+    "creatures": ("field", "close"),
+    "drawn_figures": ("face", "whole"),
+    "art_styles": ("scan", "framed"),
 }
 
 

@@ -2,7 +2,19 @@
 
 from collections.abc import Callable, Sequence
 
-from data_prep.miniature import brand_layouts, fashion_layouts, home_layouts, listing_layout, retail_layouts
+from data_prep.miniature import (
+    brand_layouts,
+    car_folder_layouts,
+    dish_folder_layouts,
+    dish_list_layouts,
+    fashion_layouts,
+    general_layouts,
+    home_layouts,
+    listing_layout,
+    nature_layouts,
+    picture_layouts,
+    retail_layouts,
+)
 from data_prep.miniature.car_layout import stanford_cars
 from data_prep.miniature.landmark_layout import gldv2
 from data_prep.miniature.museum_layout import met
@@ -19,6 +31,12 @@ QUICKSTART: dict[str, Callable[[int, float], RawDataSet]] = {
 }
 LAYOUTS: dict[str, Callable[[int, float], RawDataSet]] = {
     **QUICKSTART,
+    **car_folder_layouts.LAYOUTS,
+    **dish_folder_layouts.LAYOUTS,
+    **dish_list_layouts.LAYOUTS,
+    **general_layouts.LAYOUTS,
+    **nature_layouts.LAYOUTS,
+    **picture_layouts.LAYOUTS,
     **brand_layouts.LAYOUTS,
     **fashion_layouts.LAYOUTS,
     **home_layouts.LAYOUTS,
