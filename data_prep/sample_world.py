@@ -70,7 +70,7 @@ def render_world(
         shutil.rmtree(out / raw_dir, ignore_errors=True)
         (unfinished / raw_dir).rename(out / raw_dir)
     shutil.rmtree(unfinished, ignore_errors=True)
-    return {source: len(data.photos) for source, data in planned.items()}
+    return {source: sum(photo.listed for photo in data.photos) for source, data in planned.items()}
 
 
 def draw_photos(out: Path, seed: int, task: Task) -> int:

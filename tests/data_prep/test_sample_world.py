@@ -174,6 +174,12 @@ def test_what_is_interrupted_leaves_nothing_under_a_final_name(tmp_path, monkeyp
     assert (tmp_path / SOURCES["met"].raw_dir / MARK).is_file()
 
 
+def test_pictures_in_no_list_are_drawn_and_not_counted(tmp_path):
+    assert render_world(tmp_path, 0, TINY, 1, ["fashion200k"]) == {"fashion200k": 4 * 4}  # products, pictures
+    there = [path for path in hashes(tmp_path) if path.endswith(".jpeg")]
+    assert len(there) == 4 * 5 - 1  # each has a poor one more, and a listed one is missing
+
+
 def test_a_number_of_images_is_met_about():
     for n_images in (1_200, 20_000):
         assert count_photos(scale=scale_for(n_images)) == pytest.approx(n_images, rel=0.1)
