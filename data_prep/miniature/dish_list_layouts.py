@@ -92,7 +92,7 @@ def mafood121(seed: int, scale: float, beside: bool = False) -> RawDataSet:
     files = {f"{folder}dishes.txt": plain_lines(f"{name}{k}" for k, name in enumerate(names))}
     for part, positions in parts.items():
         inside = [photos[k] for k in positions]
-        families = [f"{(int(photo.class_key) + 3) % 10},{(int(photo.class_key) + 5) % 10}" for photo in inside]
+        families = [f"{int(photo.class_key) // 2},9" for photo in inside]  # two dishes are of the same ones
         files |= {
             f"{folder}{part}.txt": plain_lines(photo.path.removeprefix("images/") for photo in inside),
             f"{folder}{part}_lbls_d.txt": plain_lines(photo.class_key for photo in inside),

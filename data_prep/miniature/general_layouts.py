@@ -15,6 +15,7 @@ GPR_BLOCKS = (
     ("drawn_figures", "face", "7_{k}_9.jpg"),
 )
 REALMS = {"car": ("cars", "record.txt"), "food": ("dishes", "records.txt"), "bird": ("creatures", "record.txt")}
+GPR_TURNS = (0, 4, 2, 4, 5, 1, 3)  # the blocks of successive categories; one block has two of them
 PICTURES = "ILSVRC/Data/CLS-LOC"
 WNIDS = ("n02105855", "n01440764", "n03599486", "n04483307", "n07720875", "n02066245")
 WNID_ARTISTS = ("creatures", "dishes", "packages", "shop_items")
@@ -28,11 +29,11 @@ def gpr1200(seed: int, scale: float) -> RawDataSet:
     """
     rng = stream(seed, "gpr1200", 0)
     photos: list[Photo] = []
-    for item in range(n_small_classes(scale)):
-        block, number = item % len(GPR_BLOCKS), 9 + 37 * (item // len(GPR_BLOCKS))
+    for item in range(n_small_classes(scale) + 1):
+        block = GPR_TURNS[item % len(GPR_TURNS)]
         artist, style, pattern = GPR_BLOCKS[block]
-        names = [pattern.format(hash=rng.bytes(8).hex(), k=k) for k in range(6)]
-        category = str(200 * block + number)
+        names = [pattern.format(hash=rng.bytes(8).hex(), k=k) for k in range(5)]
+        category = str(200 * block + 9 + 17 * item)
         taken = shots(artist, item, category, [f"images/{category}_{name}" for name in names])
         photos += [replace(photo, style=style or photo.style) for photo in taken]
     return RawDataSet("gpr1200", damaged(photos, ("grey", "truncated", "duplicate", "png")))
