@@ -17,12 +17,14 @@ class LrRule(BaseModel, extra="forbid", frozen=True):
 
     `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or is `classifier.centres`.
     `blocks`: a transformer tower's blocks, [first, end): [0, 10] is blocks 0 to 9.
+    `weight_decay`: theirs instead of the optimizer's (4th place decays tower and head differently).
     """
 
     match: str | None = None
     blocks: tuple[int, int] | None = None
     scale: float | None = Field(default=None, gt=0)
     frozen: bool = False
+    weight_decay: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "LrRule":
@@ -32,6 +34,8 @@ class LrRule(BaseModel, extra="forbid", frozen=True):
             raise ValueError(f"rule blocks {list(self.blocks)}: expected [first, end] with 0 <= first < end")
         if self.frozen == (self.scale is not None):
             raise ValueError(f"rule {self.match or self.blocks!r}: give a scale or frozen: true, exactly one of them")
+        if self.frozen and self.weight_decay is not None:
+            raise ValueError(f"rule {self.match or self.blocks!r}: frozen parameters have no weight_decay")
         return self
 
 
@@ -80,7 +84,7 @@ class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
-    preset: Literal["none", "light", "standard", "strong"] = "standard"
+    preset: Literal["none", "crop", "light", "standard", "strong"] = "standard"
     min_crop_scale: float = Field(default=0.5, gt=0, le=1)
     horizontal_flip: bool = True
 
@@ -144,7 +148,10 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class TrainConfig(BaseModel, extra="forbid", frozen=True):
-    """A whole run. `choose`: which stage's result becomes `final.ckpt`."""
+    """A whole run. `choose`: which stage's result becomes `final.ckpt`.
+
+    Without stages the run is a tower off the shelf: `final.ckpt` is the tower and its head as they start.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     seed: int = 0
@@ -152,7 +159,7 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
     backbone: BackboneConfig
     head: HeadConfig = HeadConfig()
     weight_files: dict[str, str] = Field(default_factory=dict, description="key -> local file, for weights: file:KEY")
-    stages: tuple[StageConfig, ...] = Field(min_length=1)
+    stages: tuple[StageConfig, ...]
     export_image_px: int | None = Field(default=None, gt=0, description="default: the chosen stage's image size")
     resize: Literal["squash", "shortest_crop"] = "squash"
     choose: Literal["last", "best_validation"] = "last"
@@ -166,6 +173,10 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise ValueError(f"stage names repeat: {names}")
+        if not self.stages:
+            if self.export_image_px is None:
+                raise ValueError("without stages there is no image size: give export_image_px")
+            return self
         if self.stages[0].classifier.start == "keep":
             raise ValueError("stages.0: there are no centres to keep before the first stage")
         return self

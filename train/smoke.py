@@ -7,7 +7,8 @@ scores. Depth and parameter names of the tower stay, so that learning-rate rules
 import re
 from collections.abc import Sequence
 
-from train.config import BackboneConfig, ScheduleConfig, StageConfig, TrainConfig
+from train.config import ScheduleConfig, StageConfig, TrainConfig
+from train.model_config import BackboneConfig, HeadConfig
 
 NARROW_WIDTH = 72  # above the 64 axes that a PCA to the challenge's width needs
 BATCH_SIZE = 8
@@ -19,8 +20,7 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
     """The recipe in small, to be run on any packed mixture.
 
     Kept: stages and their order, what each trains, losses, margins, samplers, optimizers, classifiers, heads, the order
-    of image sizes and patch strides. Changed: the tower is narrow and random (a small convolutional one stays as it
-    is), images have a few patches a side, a stage is `STEPS` optimizer steps of `BATCH_SIZE` images, everything runs
+    of image sizes and patch strides. Changed: the tower is narrow and random (a convolutional one keeps its width), images have a few patches a side, a stage is `STEPS` optimizer steps of `BATCH_SIZE` images, everything runs
     on the CPU in float32. Sources that the mixture does not have are replaced by its first one.
 
     Args:
@@ -37,9 +37,10 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
         "name": f"smoke_{config.name}",
         "mixture": mixture,
         "backbone": _small_tower(config.backbone),
+        "head": _small_head(config),
         "weight_files": {},
         "stages": stages,
-        "export_image_px": None if config.export_image_px is None else stages[-1].image_px,
+        "export_image_px": None if config.export_image_px is None else _small_export_px(config, stages),
         "n_workers": 0,
         "n_devices": 1,
         "n_nodes": 1,
@@ -51,9 +52,22 @@ def _stride(config: TrainConfig, stage: StageConfig) -> int | None:
     return stage.patch_stride or config.backbone.patch_stride
 
 
+def _small_export_px(config: TrainConfig, stages: Sequence[StageConfig]) -> int:
+    """That of the last stage; without stages the smallest."""
+    return stages[-1].image_px if stages else _small_px(config.backbone, 0, config.backbone.patch_stride or 0)
+
+
+def _small_head(config: TrainConfig) -> HeadConfig:
+    """An identity is as wide as the narrow tower; other heads stay."""
+    if config.head.kind != "identity" or _patch_px(config.backbone) is None:
+        return config.head
+    return config.head.model_copy(update={"out_dim": NARROW_WIDTH})
+
+
 def _small_tower(backbone: BackboneConfig) -> BackboneConfig:
-    if _patch_px(backbone) is None:
-        return backbone
+    if _patch_px(backbone) is None:  # what has to be fetched or brought stays away
+        has_own = (backbone.weights or "").startswith("package:")
+        return backbone if has_own else backbone.model_copy(update={"weights": None})
     return backbone.model_copy(update={"weights": None, "narrow_width": NARROW_WIDTH})
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from data_prep.errors import ConfigError, unknown_name
 
-PRESETS = ("none", "light", "standard", "strong")
+PRESETS = ("none", "crop", "light", "standard", "strong")
 # Aspect ratio of a crop against that of the whole image: the image is squashed to a square when it is
 # embedded, so the crop keeps the image's own shape, give or take this.
 MAX_CROP_STRETCH = 4 / 3
@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 
 
 def build_augmentation(
-    preset: Literal["none", "light", "standard", "strong"],
+    preset: Literal["none", "crop", "light", "standard", "strong"],
     image_px: int,
     min_crop_scale: float,
     horizontal_flip: bool,
@@ -34,10 +34,10 @@ def build_augmentation(
 
     Crop and resize are one step of PIL's antialiased bicubic filter, the one that inference uses. `none` is
     that resize of the whole image, squashed to the square, pixel for pixel as `preprocessing.resize_image`
-    does it: no crop, no flip.
+    does it: no crop, no flip. `crop` is crop and flip alone (UnED).
 
     Args:
-        preset: `none`, `light`, `standard` or `strong`.
+        preset: `none`, `crop`, `light`, `standard` or `strong`.
         image_px: side of the result.
         min_crop_scale: smallest share of the image's area that a crop may keep, above 0; 1 keeps the whole
             image.
@@ -106,7 +106,7 @@ def _build_compose(preset: str, horizontal_flip: bool) -> Any:
     cv2.setNumThreads(
         0
     )  # loader processes are the parallelism; OpenCV's own threads can also hang after a fork
-    makers = {"light": _light, "standard": _standard, "strong": _strong}
+    makers = {"crop": lambda a, border_mode: [], "light": _light, "standard": _standard, "strong": _strong}
     flip = [albumentations.HorizontalFlip(p=0.5)] if horizontal_flip else []
     return albumentations.Compose([*flip, *makers[preset](albumentations, cv2.BORDER_REFLECT_101)])
 

@@ -4,10 +4,11 @@ The order in which training meets its images is a plan made beforehand (`sampler
 "sample i": that is what lets an interrupted run go on at step k without replaying the steps before it.
 """
 
+import copy
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,13 @@ class SampleTable:
     accepted: tuple[tuple[str, ...], ...]
     roles: np.ndarray
     sizes_px: np.ndarray
+
+    def rows(self, indices: np.ndarray) -> "SampleTable":
+        """Only these samples."""
+        return SampleTable(
+            accepted=tuple(self.accepted[index] for index in indices),
+            **{field.name: getattr(self, field.name)[indices] for field in fields(self) if field.name != "accepted"},
+        )
 
 
 class ShardReader:
@@ -74,6 +82,14 @@ class ShardReader:
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_streams": {}}  # open files do not travel to worker processes
+
+    def subset(self, indices: np.ndarray) -> "ShardReader":
+        """The same reader with only these samples."""
+        one = copy.copy(self)
+        one._locations = [self._locations[index] for index in indices]
+        one.table = self.table.rows(indices)
+        one._streams = {}
+        return one
 
     def jpeg_bytes(self, index: int) -> bytes:
         """The stored JPEG of sample `index`."""

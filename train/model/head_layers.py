@@ -24,6 +24,13 @@ class PowerNormalisation(nn.Module):
         return roots / (roots * roots).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
 
 
+class UnitLength(nn.Module):
+    """Features [B, W] -> divided by their length."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features / (features * features).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
+
+
 class MultiSampleDropout(nn.Module):
     """Features [B, W] -> the mean of several drawings of dropout; nothing in evaluation mode.
 

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from data_prep.errors import unknown_name
-from train.model.head_layers import MultiSampleDropout, ParallelLinear, PowerNormalisation
+from data_prep.errors import ConfigError, unknown_name
+from train.model.head_layers import MultiSampleDropout, ParallelLinear, PowerNormalisation, UnitLength
 from train.retrieval.projection import fit_pca
 
 # kind -> what `options` may say of it.
 OPTIONS: dict[str, frozenset[str]] = {
     "linear": frozenset({"bias"}),
+    "unit_linear": frozenset({"bias"}),
     "root_linear": frozenset({"bias"}),
     "bn_linear": frozenset({"bias", "bn_affine", "bn_eps"}),
     "linear_bn": frozenset({"bias", "bn_affine", "bn_eps"}),
@@ -28,7 +29,7 @@ def build_head(
 ) -> nn.Module:
     """Features [B, width] -> [B, out_dim], not yet normalised.
 
-    Kinds: `linear` (dropout, linear), `root_linear` (power normalisation, dropout, linear), `bn_linear` (batch norm,
+    Kinds: `linear` (dropout, linear), `unit_linear` (unit length, dropout, linear: UnED), `root_linear` (power normalisation, dropout, linear), `bn_linear` (batch norm,
     dropout, linear: places 5 and 6), `linear_bn` (dropout, linear, batch norm, PReLU: 10th), `parallel` (dropout, then
     the mean of `dropouts` linear layers: 3rd), `multi_sample` (dropout, the mean of `dropouts` drawings of dropout,
     linear: 4th), `mlp` (linear, batch norm, PReLU, dropout, linear) and `identity` (out_dim must be width: the features
@@ -44,8 +45,8 @@ def build_head(
             `dropouts` (probabilities, fixed).
 
     Raises:
-        ConfigError: an unknown kind or option.
-        ValueError: an identity of two widths; `dropouts` missing.
+        ConfigError: an unknown kind or option; an identity of two widths.
+        ValueError: `dropouts` missing.
     """
     if kind not in KINDS:
         raise unknown_name("head", kind, KINDS, "head")
@@ -55,7 +56,7 @@ def build_head(
     if ("dropouts" in OPTIONS[kind]) != bool(options.get("dropouts")):
         raise ValueError(f"head {kind!r}: expected dropouts, at least one probability")
     if kind == "identity" and width != out_dim:
-        raise ValueError(f"identity head: width {width} is not out_dim {out_dim}")
+        raise ConfigError(f"head 'identity': out_dim {out_dim} is not the tower's width; expected head.out_dim={width}")
     return _layers(kind, (width, hidden_dim, out_dim), nn.Dropout(dropout), options)
 
 
@@ -70,6 +71,8 @@ def _layers(kind: str, widths: tuple[int, int, int], dropout: nn.Dropout, option
 
     if kind == "linear":
         return nn.Sequential(dropout, linear())
+    if kind == "unit_linear":
+        return nn.Sequential(UnitLength(), dropout, linear())
     if kind == "root_linear":
         return nn.Sequential(PowerNormalisation(), dropout, linear())
     if kind == "bn_linear":
@@ -112,7 +115,7 @@ def start_as_pca(head: nn.Module, features: Tensor, whitening: float, length: fl
     """Start a head that ends in its only linear layer as the principal axes of what reaches that layer.
 
     Args:
-        head: `linear` or `root_linear`.
+        head: `linear`, `unit_linear` or `root_linear`.
         features: [N, width] of the tower.
         whitening: axis a is divided by its deviation (relative to the first axis') to this power: 0 is plain PCA,
             1 whitens.

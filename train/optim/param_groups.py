@@ -26,6 +26,9 @@ class LearningRateRule(Protocol):
     @property
     def frozen(self) -> bool: ...
 
+    @property
+    def weight_decay(self) -> float | None: ...
+
 
 def build_param_groups(
     named_parameters: Iterable[tuple[str, Parameter]],
@@ -44,11 +47,11 @@ def build_param_groups(
         lr_rules: in order; `match` must fit the whole name (`re.fullmatch`), `blocks` is a transformer tower's blocks
             from the first number up to, not including, the second.
         base_lr: learning rate of scale 1.
-        weight_decay: of the parameters with two or more dimensions.
+        weight_decay: of the parameters with two or more dimensions, where their rule gives no other.
         depth_scales: name -> further factor on its rate, from `decay_by_depth`; names that are absent have 1.
 
     Returns:
-        One dict a pair of (scale, decay or not), in the order in which the pairs first occur: `params`, `lr`,
+        One dict a pair of (scale, decay), in the order in which the pairs first occur: `params`, `lr`,
         `weight_decay`, and `name` such as `x0.01` or `x0.01_no_decay` for the log.
 
     Raises:
@@ -61,7 +64,7 @@ def build_param_groups(
     _check_cover(list(named), patterns, rule_of, [_label(rule) for rule in lr_rules])
     if not any(rule.scale is not None for rule in lr_rules):
         raise ConfigError("lr_rules: every parameter is frozen, nothing is left to train")
-    groups: dict[tuple[float, bool], dict] = {}
+    groups: dict[tuple[float, bool, float | None], dict] = {}
     for name, parameter in named.items():
         rule = lr_rules[rule_of[name]]
         parameter.requires_grad_(not rule.frozen)
@@ -69,14 +72,16 @@ def build_param_groups(
             continue
         has_decay = parameter.ndim > 1
         scale = rule.scale * (depth_scales or {}).get(name, 1.0)
-        if (scale, has_decay) not in groups:
-            groups[scale, has_decay] = {
+        decay = weight_decay if rule.weight_decay is None else rule.weight_decay
+        key = (scale, has_decay, rule.weight_decay if has_decay else None)
+        if key not in groups:
+            groups[key] = {
                 "params": [],
                 "lr": base_lr * scale,
-                "weight_decay": weight_decay if has_decay else 0.0,
+                "weight_decay": decay if has_decay else 0.0,
                 "name": f"x{scale:g}" + ("" if has_decay else "_no_decay"),
             }
-        groups[scale, has_decay]["params"].append(parameter)
+        groups[key]["params"].append(parameter)
     return list(groups.values())
 
 

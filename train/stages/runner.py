@@ -31,6 +31,7 @@ from train.run_log import draw_curves, drop_metrics_after, write_environment
 from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
 from train.stages.objective import build_objective
+from train.stages.off_the_shelf import write_off_the_shelf
 from train.stages.optimizer import build_optimizer
 from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
 
@@ -75,6 +76,8 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
     """
     manifest_sha256 = ShardReader(places.shards_dir, "val").manifest.sha256
     _claim_run_dir(config, places.run_dir, resume)
+    if not config.stages:
+        return write_off_the_shelf(config, places.shards_dir, places.run_dir / "final.ckpt", places.cache_dir)
     progress: Progress | None = None
     for index, stage in enumerate(config.stages):
         path = places.stage_path(index, stage)
@@ -98,7 +101,8 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     data = read_training_set(places.shards_dir, stage.sources)
     validation = ShardReader(places.shards_dir, "val")
     if progress is None:
-        progress = Progress(*start_embedder(config, stage, data.reader, places.cache_dir), None, ())
+        start = start_embedder(config, stage.image_px, stage.patch_stride, data.reader, places.cache_dir)
+        progress = Progress(*start, None, ())
     embedder = progress.embedder
     set_resolution(embedder.backbone, stage.image_px, stage.patch_stride)
     set_dropout(embedder.head, stage.head_dropout)

@@ -42,18 +42,28 @@ def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessS
 
 
 def start_embedder(
-    config: TrainConfig, stage: StageConfig, reader: ShardReader, cache_dir: Path
+    config: TrainConfig, image_px: int, patch_stride: int | None, reader: ShardReader, cache_dir: Path
 ) -> tuple[Embedder, dict]:
     """The embedder before any training and its head's description; a PCA head is fitted on the train samples."""
-    backbone = starting_backbone(config, stage.image_px, stage.patch_stride)
+    backbone = starting_backbone(config, image_px, patch_stride)
     embedder = build_embedder(backbone, head_spec := config.head.to_spec())
     if config.head.init == "pca":
         to_device(backbone, config.accelerator)
-        spec = preprocess_of(backbone, stage.image_px, config.resize)
+        if config.head.init_images_per_domain is not None:
+            reader = reader.subset(pick_of_each_domain(reader, config.head.init_images_per_domain, config.seed))
+        spec = preprocess_of(backbone, image_px, config.resize)
         features = cached_features(backbone, reader, spec, cache_dir)
         features = torch.from_numpy(np.array(features))
         start_as_pca(embedder.head, features, config.head.init_whitening, config.head.init_length)
     return embedder, head_spec
+
+
+def pick_of_each_domain(reader: ShardReader, n_images: int, seed: int) -> np.ndarray:
+    """Sample indices, rising: at most so many of each domain, at random."""
+    domains = reader.table.domains
+    rng = np.random.default_rng(seed)
+    rows = [np.flatnonzero(domains == domain) for domain in sorted(set(domains))]
+    return np.sort(np.concatenate([rng.permutation(own)[:n_images] for own in rows]))
 
 
 def teacher_features(

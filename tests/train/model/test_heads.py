@@ -12,6 +12,8 @@ from train.retrieval.projection import fit_pca
 @pytest.mark.parametrize("kind, options, n_parameters", [
     ("linear", {}, 5 * 3 + 3),
     ("linear", {"bias": False}, 5 * 3),
+    ("unit_linear", {}, 5 * 3 + 3),
+    ("unit_linear", {"bias": False}, 5 * 3),
     ("root_linear", {}, 5 * 3 + 3),
     ("bn_linear", {}, 2 * 5 + 5 * 3 + 3),
     ("bn_linear", {"bn_affine": False, "bn_eps": 1e-6}, 5 * 3 + 3),  # 5th place
@@ -29,7 +31,7 @@ def test_shapes_and_sizes(kind, options, n_parameters):
 
 def test_identity_keeps_the_width():
     assert build_head("identity", 4, 4)(torch.ones(1, 4)).tolist() == [[1.0] * 4]
-    with pytest.raises(ValueError, match="width 4 is not out_dim 3"):
+    with pytest.raises(ConfigError, match="out_dim 3 is not the tower's width; expected head.out_dim=4"):
         build_head("identity", 4, 3)
 
 

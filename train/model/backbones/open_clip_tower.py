@@ -25,6 +25,8 @@ def build(spec: BackboneSpec) -> Backbone:
     config = open_clip.get_model_config(spec.arch)
     if config is None:
         raise unknown_name("open_clip model", spec.arch, open_clip.list_models(), "backbone")
+    if spec.output == "gem":
+        raise ConfigError(f"backbone {spec.arch!r}: output: gem is for convolutional towers of timm")
     if "timm_model_name" in config["vision_cfg"]:
         raise ConfigError(f"backbone {spec.arch!r}: its image tower is timm's; use kind: timm")
     if not isinstance(config["vision_cfg"].get("layers"), int) or "attentional_pool" in config["vision_cfg"]:

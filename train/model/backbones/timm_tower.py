@@ -2,6 +2,7 @@
 
 import re
 
+import torch
 from torch import Tensor, nn
 
 from data_prep.errors import ConfigError, unknown_name
@@ -11,14 +12,16 @@ from train.model.backbones.backbone import Backbone, BackboneSpec, load_state_fi
 _LITE0 = "efficientnet_lite0"
 _LITE0_ARCH = "tf_efficientnet_lite0"
 _LITE0_BLOCKS_BY_STAGE = (1, 2, 2, 3, 3, 4, 1)
+_GEM_POWER = 3.0  # MultiGrain's
 
 
 def build(spec: BackboneSpec) -> Backbone:
-    """Images [B, 3, H, W] -> timm's pooled features [B, width], or the class token with `output: token`.
+    """Images [B, 3, H, W] -> timm's pooled features [B, width], or the class token with `output: token`, or the
+    generalised mean of the last map with `output: gem`.
 
     Raises:
-        ConfigError: unknown architecture or weights, a patch stride (timm's towers keep their own), or a class token
-            wanted of a tower that has none.
+        ConfigError: unknown architecture or weights, a patch stride (timm's towers keep their own), a class token wanted
+            of a tower that has none, or a generalised mean of one that ends in no map.
     """
     import timm
 
@@ -40,6 +43,10 @@ def build(spec: BackboneSpec) -> Backbone:
         if getattr(tower, "cls_token", None) is None:
             raise ConfigError(f"backbone {spec.arch!r}: output: token is for transformers with a class token")
         tower.reset_classifier(0, global_pool="token")
+    if spec.output == "gem":
+        if not isinstance(getattr(tower, "global_pool", None), nn.Module) or getattr(tower, "head_hidden_size", 0):
+            raise ConfigError(f"backbone {spec.arch!r}: output: gem is for towers that end in a pooled map (resnet50)")
+        tower.global_pool = GeneralisedMean(_GEM_POWER)
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if name == _LITE0 else _own_statistics(tower)
     # Some towers widen once more between pooling and classifier (mobilenetv3): that is what they give out.
     width = getattr(tower, "head_hidden_size", tower.num_features)
@@ -56,13 +63,19 @@ def _load_weights(tower: nn.Module, spec: BackboneSpec, source: str, name: str) 
     if source in ("", "hub"):
         return
     if source == "file":
-        state = {k: v for k, v in load_state_file(name).items() if not k.startswith(("classifier.", "head.fc."))}
-        load_strictly(tower, state, f"backbone weights {spec.weights}")
+        load_strictly(tower, _tower_state(load_state_file(name)), f"backbone weights {spec.weights}")
     elif source == "package" and name == _LITE0 and spec.arch == _LITE0_ARCH:
         load_strictly(tower, _packaged_lite0_state(), f"backbone weights {spec.weights}")
     else:
         known = ["null", "hub:<timm tag>", "file:<key>", f"package:{_LITE0} (for {_LITE0_ARCH})"]
         raise unknown_name("weights", spec.weights, known, f"backbone {spec.arch!r}")
+
+
+def _tower_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Without the classifier. MultiGrain's files have the tower under `features.`, beside pooling and whitening."""
+    if "features.conv1.weight" in state:
+        return {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+    return {k: v for k, v in state.items() if not k.startswith(("classifier.", "head.fc.", "fc."))}
 
 
 def can_be_narrowed(arch: str) -> bool:
@@ -125,3 +138,14 @@ def _stage_of_block(block: int) -> tuple[int, int]:
             return stage, block
         block -= n_blocks
     raise ValueError(f"EfficientNet-Lite0 has {sum(_LITE0_BLOCKS_BY_STAGE)} blocks")
+
+
+class GeneralisedMean(nn.Module):
+    """Maps [B, C, H, W] -> [B, C]: the mean of the power, and its root (GeM, arXiv 1711.02512; MultiGrain)."""
+
+    def __init__(self, power: float) -> None:
+        super().__init__()
+        self.power = power
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return torch.pow(torch.pow(maps.clamp(min=1e-6), self.power).mean(dim=(2, 3)), 1.0 / self.power)
