@@ -11,10 +11,14 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "MAFood-121"
-FETCH = "from the page of the data set: images/, train.txt, train_lbls_d.txt, test.txt and test_lbls_d.txt"
+FETCH = (
+    "from http://www.ub.edu/cvub/mafood121/: images/, and its lists train.txt, train_lbls_d.txt, test.txt and "
+    "test_lbls_d.txt go there, beside each other"
+)
+FETCH_PLAN = ByRequest(FETCH)
 PARTS = ("train", "val", "test")
 
 
@@ -47,4 +51,5 @@ MAFOOD121 = Source(
     fetch=FETCH,
     raw_dir="MAFood121",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

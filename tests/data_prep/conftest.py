@@ -1,9 +1,12 @@
 """A web server on 127.0.0.1 that misbehaves as it is told."""
 
+import io
 import json
 import re
+import tarfile
 import threading
 import time
+import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -183,3 +186,24 @@ def kaggle_site(web, without_credentials, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "jane")
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     return KaggleStandIn(web)
+
+
+@pytest.fixture
+def pack():
+    """pack("a.tar.gz", {member: bytes}): the bytes of an archive in the format that its name says."""
+
+    def write(name, members):
+        buffer = io.BytesIO()
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(buffer, "w") as archive:
+                for member, content in members.items():
+                    archive.writestr(member, content)
+            return buffer.getvalue()
+        with tarfile.open(fileobj=buffer, mode="w:gz" if name.endswith("gz") else "w") as archive:
+            for member, content in members.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return buffer.getvalue()
+
+    return write
