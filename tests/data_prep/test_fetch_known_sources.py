@@ -1,35 +1,28 @@
-"""Every plan of a known data set, carried out: hand-written archives, packed as the real ones are, end as a folder
-that the data set's reader reads. Addresses lead to the local server, checksums are left out."""
+"""Every plan that a program can carry out: hand-written archives, packed as the real ones are or nearly so, end as a
+folder that the data set's reader reads. Addresses lead to the local server, checksums are left out."""
 
 import dataclasses
 import gzip
 import json
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 
 from data_prep.download import Patience
-from data_prep.errors import ConfigError
 from data_prep.fetch import fetch_source
 from data_prep.sources import SOURCES
-from data_prep.sources.source import ByRequest, KaggleCompetition, KaggleDataset, Urls
+from data_prep.sources.source import ByRequest, KaggleCompetition, Urls
 
 QUICK = Patience(max_tries=2, first_wait_s=0.001)
+HOW_PACKED = ("as published", "in another folder", "without their folder")
 COCO = json.dumps({
     "images": [{"id": 1, "file_name": "1.jpg"}, {"id": 2, "file_name": "2.jpg"}],
     "annotations": [{"image_id": 1, "category_id": 7}, {"image_id": 2, "category_id": 8}],
 }).encode()
 COCO_INAT = COCO.replace(b"1.jpg", b"train_val2018/Aves/7/1.jpg").replace(b"2.jpg", b"train_val2018/Aves/8/2.jpg")
-C2S_LIST = b"""1
-image_pair_name_1 image_pair_name_2 item_id evaluation_status
-img/TOPS/Tee/id_1/comsumer_01.jpg img/TOPS/Tee/id_1/shop_01.jpg id_1 train
-"""
-INSHOP_LIST = b"1\nimage_name item_id evaluation_status\nimg/MEN/Denim/id_1/01_1_front.jpg id_1 train\n"
 LISTING = gzip.compress(b'{"item_id": "A", "main_image_id": "11", "other_image_id": ["12"]}\n')
 ABO_CSV = gzip.compress(b"image_id,height,width,path\n11,9,9,aa/11.jpg\n12,9,9,bb/12.jpg\n")
 GROCERIES = "GroceryStoreDataset-fc80ba90f803d79d0383df52c5a4ac5de99ff6fc/dataset/"
-COUNTED = {"products_10k", "gldv2", "stanford_products"}  # in test_fetch.py
 
 
 def pictures(*paths):
@@ -78,16 +71,18 @@ FETCHED = {
         f"{GROCERIES}train.txt": b"train/Fruit/Kiwi/Kiwi_1.jpg, 11, 6\n", f"{GROCERIES}val.txt": b"",
         f"{GROCERIES}test.txt": b"", f"{GROCERIES}train/Fruit/Kiwi/Kiwi_1.jpg": b"k",
     }}, {"11"}),
-    "h_and_m": ({"h-and-m-personalized-fashion-recommendations": {
+    "h_and_m": ({"h-and-m-personalized-fashion-recommendations.zip": {
         "articles.csv": b"article_id,product_code\n0123456001,0123456\n", "images/012/0123456001.jpg": b"1",
     }}, {"0123456"}),
-    "imagenet1k": ({"imagenet-object-localization-challenge": {
+    "imagenet1k": ({"imagenet-object-localization-challenge.zip": {
         "LOC_val_solution.csv": b"ImageId,PredictionString\nval_1,n02 1 2 3 4\n",
         "imagenet_object_localization_patched2019.tar.gz": pictures(
             "ILSVRC/Data/CLS-LOC/train/n01/n01_1.JPEG", "ILSVRC/Data/CLS-LOC/val/val_1.JPEG"
         ),
     }}, {"n01", "n02"}),
-    "imet": ({"imet-2019-fgvc6": {"train.csv": b"id,attribute_ids\nab,1 2\n", "train.zip": pictures("ab.png")}}, {"1"}),
+    "imet": ({"imet-2019-fgvc6.zip": {
+        "train.csv": b"id,attribute_ids\nab,1 2\n", "train.zip": pictures("train/ab.png"),
+    }}, {"1"}),
     "inat2018": ({
         "train2018.json.tar.gz": {"train2018.json": COCO_INAT},
         "val2018.json.tar.gz": {"val2018.json": b'{"images": [], "annotations": []}'},
@@ -101,18 +96,23 @@ FETCHED = {
     "met": ({
         "ground_truth.tar.gz": {
             "MET_database.json": b'[{"id": 5, "path": "MET/5/0.jpg"}]',
-            "testset.json": b'[{"path": "test_met/x.jpg", "MET_id": 5}]', "valset.json": b"[]",
+            "testset.json": b'[{"path": "test_met/x.jpg", "MET_id": 5}, {"path": "test_other/y.jpg", "MET_id": 5}]',
+            "valset.json": b'[{"path": "test_noart/z.jpg", "MET_id": 5}]',
         },
         "test_met.tar.gz": pictures("test_met/x.jpg"), "test_other.tar.gz": pictures("test_other/y.jpg"),
         "test_noart.tar.gz": pictures("test_noart/z.jpg"), "MET.tar.gz": pictures("MET/5/0.jpg"),
     }, {"5"}),
+    "products_10k": ({"products-10k.zip": {
+        "train.csv": b"name,class,group\n3.jpg,1,0\n", "train.zip": pictures("train/3.jpg"),
+        "test_kaggletest.csv": b"name,class,Usage\n9.jpg,2,Public\n", "test.zip": pictures("test/9.jpg"),
+    }}, {"1", "2"}),
     "rp2k": ({"rp2k_dataset.zip": pictures("rp2k_dataset/all/train/红茶/1.jpg", "rp2k_dataset/all/test/红茶/1.jpg")},
              {"红茶"}),
     "rpc": ({"retail-product-checkout-dataset.zip": {
         "retail_product_checkout/instances_train2019.json": COCO,
         **pictures("retail_product_checkout/train2019/1.jpg", "retail_product_checkout/train2019/2.jpg"),
     }}, {"7", "8"}),
-    "shopee": ({"shopee-product-matching": {
+    "shopee": ({"shopee-product-matching.zip": {
         "train.csv": b"posting_id,image,label_group\ntrain_1,aa.jpg,33\n", "train_images/aa.jpg": b"a",
     }}, {"33"}),
     "stanford_cars": ({"cars196.zip": {"cars196/cars_annos.mat": None, "cars196/car_ims/000001.jpg": b"1"}}, {"99"}),
@@ -123,95 +123,32 @@ FETCHED = {
         "wikiart.zip": pictures("wikiart/Impressionism/a_b,-c.jpg", "wikiart/Realism/d_e.jpg"),
     }, {"12", "21"}),
 }
-# the same for what a person brings: archives that may stay packed, and files that lie open
-BROUGHT = {
-    "compcars": ({}, pictures("data/image/78/1/2014/a.jpg"), {"78/1/2014"}),
-    "dafre": ({
-        "labels.tar.gz": {f"labels/{part}.csv": b"" if part == "val" else f"7,7/{part}.jpg\n".encode()
-                          for part in ("train", "val", "test")},
-        "dafre_faces.tar.gz": pictures("dafre_faces/faces/7/train.jpg", "dafre_faces/faces/7/test.jpg"),
-    }, {}, {"7"}),
-    "deepfashion2": ({}, {
-        "train/annos/000001.json": b'{"pair_id": 1, "item1": {"category_id": 2, "style": 3}}',
-        "train/image/000001.jpg": b"1",
-    }, {"1/2/3"}),
-    "deepfashion_consumer_to_shop": (
-        {"img.zip": pictures("img/TOPS/Tee/id_1/comsumer_01.jpg", "img/TOPS/Tee/id_1/shop_01.jpg")},
-        {"Eval/list_eval_partition.txt": C2S_LIST}, {"TOPS/Tee/id_1"},
-    ),
-    "deepfashion_inshop": (
-        {"img.zip": pictures("img/MEN/Denim/id_1/01_1_front.jpg")},
-        {"Eval/list_eval_partition.txt": INSHOP_LIST}, {"id_1"},
-    ),
-    "food2k": (
-        {"Food2k_complete.tar.gz": pictures("Food2k_complete/0/1.jpg", "Food2k_complete/17/1.jpg")}, {}, {"0", "17"},
-    ),
-    "imaterialist_furniture": (
-        {"imaterialist-challenge-furniture-2018.zip": {
-            f"{part}.json": b'{"annotations": [{"image_id": 1, "label_id": 5}]}' for part in ("train", "validation")
-        }},
-        pictures("train/1.jpg", "validation/1.jpg"), {"5"},
-    ),
-    "logo2k_plus": ({}, {
-        "train.txt": b"Food/Cup Co/1.jpg\n", "test.txt": b"Food/Cup Co/2.jpg\n",
-        **pictures("Food/Cup Co/1.jpg", "Food/Cup Co/2.jpg"),
-    }, {"Food/Cup Co"}),
-    "mafood121": ({}, {
-        "train.txt": b"a/1.jpg\n", "train_lbls_d.txt": b"3\n", "test.txt": b"a/2.jpg\n", "test_lbls_d.txt": b"3\n",
-        **pictures("images/a/1.jpg", "images/a/2.jpg"),
-    }, {"3"}),
-    "omnibenchmark": (
-        {"omnibenchmark_v2_onedrive.tar.gz": {
-            "omnibenchmark_v2_onedrive/food/food.train/record.txt": b"images/1.jpg 0\n",
-            "omnibenchmark_v2_onedrive/food/food.train/images/1.jpg": b"1",
-            "omnibenchmark_v2_onedrive/car/car.train/records.txt": b"images/2.jpg 0\n",
-            "omnibenchmark_v2_onedrive/car/car.train/images/2.jpg": b"2",
-        }}, {}, {"food/0", "car/0"},
-    ),
-    "vmmrdb": ({"VMMRdb.zip": pictures("VMMRdb/acura_cl_1997/1.jpg", "VMMRdb/bmw_3 series_2001/1.jpg")}, {},
-               {"acura_cl_1997", "bmw_3 series_2001"}),
-}
 
 
 def test_no_known_data_set_is_left_out():
-    by_request = {key for key, source in SOURCES.items() if isinstance(source.fetch_plan, ByRequest)}
-    assert set(BROUGHT) == by_request - COUNTED and set(FETCHED) == SOURCES.keys() - by_request - COUNTED
+    by_program = {key for key, source in SOURCES.items() if not isinstance(source.fetch_plan, ByRequest)}
+    assert set(FETCHED) == by_program - {"gldv2"}  # which is in test_fetch.py
 
 
-@pytest.fixture
-def packed(pack, tmp_path):
-    """packed(name, members or bytes): the bytes of the file; archives inside it are packed too."""
-    from scipy.io import savemat
-
-    def write(name, content):
-        if isinstance(content, bytes):
-            return content
-        if content is None:  # CARS196's list, of one car
-            car = np.array([("car_ims/000001.jpg", 99)], [("relative_im_path", "O"), ("class", "O")])
-            savemat(tmp_path / name, {"annotations": car})
-            return (tmp_path / name).read_bytes()
-        return pack(name, {member: write(member.rpartition("/")[2], inside) for member, inside in content.items()})
-
-    return write
-
-
+@pytest.mark.parametrize("how", HOW_PACKED)
 @pytest.mark.parametrize("key", sorted(FETCHED))
-def test_what_is_fetched_lies_as_its_reader_reads_it(key, kaggle_site, web, hosted, packed, tmp_path):
+def test_what_is_fetched_lies_as_its_reader_reads_it(key, how, kaggle_site, web, hosted, packed, tmp_path):
     source, (files, class_keys) = SOURCES[key], FETCHED[key]
     plan = source.fetch_plan
+    contents = {name: packed(how, name, content) for name, content in files.items()}
     if isinstance(plan, Urls):
-        assert sorted(files) == sorted(urlsplit(file.url).path.rpartition("/")[2] for file in plan.files)
-        at_home = []
-        for file in plan.files:
-            name = urlsplit(file.url).path.rpartition("/")[2]
-            url = hosted(f"/{name}", packed(name, files[name]))
-            at_home.append(dataclasses.replace(file, url=url, size_bytes=None, sha256=None, md5=None))
+        names = [urlsplit(file.url).path.rpartition("/")[2] for file in plan.files]
+        assert sorted(files) == sorted(names)
+        urls = [hosted(f"/{name}", contents[name]) for name in names]
+        at_home = [
+            dataclasses.replace(file, url=url, size_bytes=None, sha256=None, md5=None)
+            for file, url in zip(plan.files, urls)
+        ]
         source = dataclasses.replace(source, fetch_plan=Urls(tuple(at_home)))
     else:
-        assert isinstance(plan, KaggleCompetition | KaggleDataset)
-        ((name, content),) = files.items()
-        place = f"/storage/{name}/archive.zip" if isinstance(plan, KaggleCompetition) else f"/storage/{name}"
-        hosted(place, packed(f"{name.removesuffix('.zip')}.zip", content))
+        ((name, content),) = contents.items()
+        competition = f"/storage/{name.removesuffix('.zip')}/archive.zip"
+        hosted(competition if isinstance(plan, KaggleCompetition) else f"/storage/{name}", content)
     raw_root = tmp_path / "raw"
     counts = fetch_source(source, raw_root, QUICK)
     rows = source.read_rows(raw_root / source.raw_dir)
@@ -219,21 +156,3 @@ def test_what_is_fetched_lies_as_its_reader_reads_it(key, kaggle_site, web, host
     assert [path.name for path in raw_root.iterdir()] == [source.raw_dir]
     n_requests = len(web.requests)
     assert fetch_source(source, raw_root, QUICK) == counts and len(web.requests) == n_requests
-
-
-@pytest.mark.parametrize("key", sorted(BROUGHT))
-def test_what_is_brought_lies_as_its_reader_reads_it(key, packed, tmp_path):
-    source, (archives, files, class_keys) = SOURCES[key], BROUGHT[key]
-    folder = tmp_path / "raw" / source.raw_dir
-    with pytest.raises(ConfigError, match=r"cannot be fetched by a program") as caught:
-        fetch_source(source, tmp_path / "raw", QUICK)
-    assert source.fetch_plan.ask in str(caught.value) and f"put it:  into {folder}" in str(caught.value)
-    assert set(archives) <= {archive.name for archive in source.fetch_plan.archives}
-    assert all(archive.name in str(caught.value) for archive in source.fetch_plan.archives)
-    for name, content in {**{name: packed(name, members) for name, members in archives.items()}, **files}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    counts = fetch_source(source, tmp_path / "raw", QUICK)
-    rows = source.read_rows(folder)
-    assert counts["missing"] == 0 and set(rows["class_key"]) == class_keys
-    assert all((folder / name).is_file() for name in archives)

@@ -16,3 +16,11 @@ def test_pictures_of_one_food_are_taken_whole_the_others_are_counted_rejects(lay
         ("uncropped-none.jpg", "images/none.jpg", "train", "", "nothing annotated"),
         ("7", "images/gone.jpg", "train", "", "missing file"),
     ]
+
+
+def test_the_place_that_kaggle_s_copy_has_it_in_is_known(lay_out, seen):
+    place = "raw_data/public_training_set_release_2.0"
+    content = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"image_id": 1, "category_id": 7}]}
+    lists = {f"{place}/annotations.json": json.dumps(content), "raw_data/public_validation_set_2.0/x.json": ""}
+    rows = read_rows(lay_out([f"{place}/images/1.jpg"], lists))
+    assert seen(rows) == [("7", f"{place}/images/1.jpg", "train", "", None)]
