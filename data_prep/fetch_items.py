@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data_prep.download import DownloadError, Expected, download
+from data_prep.download import DownloadError, download
 from data_prep.kaggle_client import competition_files, connect, dataset_files
+from data_prep.part_file import Expected
 from data_prep.remote import Remote, remote_url, shown
 from data_prep.sources.source import FetchPlan, KaggleCompetition, KaggleDataset, Packed, RemoteFile
 

@@ -1,7 +1,8 @@
 import pytest
 
-from data_prep.download import DownloadError, Expected
+from data_prep.download import DownloadError
 from data_prep.fetch_items import items_of
+from data_prep.part_file import Expected
 from data_prep.sources import SOURCES
 from data_prep.sources.source import ByRequest, KaggleCompetition, KaggleDataset, Packed, RemoteFile, Urls
 
