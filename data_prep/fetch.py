@@ -149,7 +149,8 @@ def _unpack_what_was_brought(source: Source, plan: ByRequest, folder: Path, tell
     try:
         source.read_rows(folder)
     except ConfigError as error:
-        raise ConfigError(f"{_how_to_ask(source, plan, folder)}\nnow missing: {error}") from error
+        missing = str(error).partition("; to get it")[0]  # which is said above it already
+        raise ConfigError(f"{_how_to_ask(source, plan, folder)}\nnow missing: {missing}") from error
 
 
 def _how_to_ask(source: Source, plan: ByRequest, folder: Path) -> str:

@@ -89,6 +89,7 @@ def test_what_is_brought_lies_as_its_reader_reads_it(key, how, packed, tmp_path)
         fetch_source(source, tmp_path / "raw", QUICK)
     assert source.fetch_plan.ask in str(caught.value) and f"put it:  into {folder}" in str(caught.value)
     assert all(archive.name in str(caught.value) for archive in source.fetch_plan.archives)
+    assert "now missing: " in str(caught.value) and "to get it" not in str(caught.value)  # said once
     contents = {name: packed(how, name, members) for name, members in archives.items()}
     for name, content in {**contents, **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
