@@ -57,7 +57,8 @@ FETCHED = {
     "food_recognition2022": ({"food-recognition-2022.zip": {
         "raw_data/public_training_set_release_2.0/annotations.json": COCO,
         **pictures(*(f"raw_data/public_training_set_release_2.0/images/{n}.jpg" for n in (1, 2))),
-        "raw_data/public_validation_set_2.0/annotations.json": b"{}",
+        "raw_data/public_validation_set_2.0/annotations.json": COCO,
+        **pictures(*(f"raw_data/public_validation_set_2.0/images/{n}.jpg" for n in (1, 2))),
     }}, {"7", "8"}),
     "foodx251": ({
         "annot.tar": {"train_info.csv": b"train_1.jpg,12\n", "val_info.csv": b"val_1.jpg,13\n", "class_list.txt": b""},
