@@ -91,7 +91,7 @@ def imagenet1k(seed: int, scale: float) -> RawDataSet:
     photos = damaged(photos, ("png", "cmyk", "truncated"), lambda photo: "/train/" in photo.path)
     photos = damaged(photos, ("missing", "cmyk"), lambda photo: "/val/" in photo.path)
     unread = [
-        Photo(f"{PICTURES}/test/ILSVRC2012_test_{k:08d}.JPEG", "unlabelled", k, 50, "shop", listed=False,
+        Photo(f"{PICTURES}/test/ILSVRC2012_test_{k:08d}.JPEG", "unlabelled", 9000 + k, 0, "shop", listed=False,
               artist="packages")
         for k in range(2)
     ]  # fmt: skip

@@ -42,6 +42,14 @@ def test_paths_are_planned_once_and_stay_inside(source):
     assert not any(path.startswith("/") or ".." in path for path in [*paths, *data.files])
 
 
+@pytest.mark.parametrize("source", SMALL)
+def test_an_item_is_the_work_of_one_artist(source):
+    artists = {}
+    for photo in LAYOUTS[source](0, 1.0).photos:
+        artists.setdefault(photo.item, set()).add(photo.artist)
+    assert {len(found) for found in artists.values()} == {1}
+
+
 def test_the_size_follows_the_scale():
     assert 1.9 < count_photos(scale=2.0) / count_photos() < 2.1
     small = SMALL[:4]
