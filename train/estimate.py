@@ -7,13 +7,18 @@ what that stage trains. Validation, data loading and elementwise operations are 
 """
 
 import argparse
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch.nn import Parameter
+
     from train.config import StageConfig, TrainConfig
+    from train.losses.classifier import CosineClassifier
+    from train.model.embedder import Embedder
 
 # Vendors' dense peaks in TFLOP/s: (half precision with float32 sums, float32).
 GPUS = {"V100": (125.0, 15.7), "L4": (121.0, 30.3), "RTX4090": (165.2, 82.6), "A100": (312.0, 19.5),
@@ -44,6 +49,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("config", help="name of a file in train/configs, or a path to YAML")
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     parser.add_argument("--images", type=int, required=True, help="training images of one epoch")
+    parser.add_argument("--images-of", action="append", default=[], metavar="SOURCE=N",
+                        help="for stages on this source alone (repeat it for more)")
     parser.add_argument("--classes", type=int, help="default: a tenth of the images")
     parser.add_argument("--utilisation", type=float, default=0.4, help="share of a GPU's peak (default: 0.4)")
     options = parser.parse_intermixed_args(arguments)
@@ -60,8 +67,12 @@ def main(arguments: list[str]) -> int:
         from train.config import load_train_config
 
         config = load_train_config(options.config, tuple(options.overrides))
+        if not config.stages:
+            raise ConfigError(f"{options.config}: it has no stages, so nothing is trained")
         n_classes = options.classes or max(3, options.images // 10)
-        costs = [estimate_stage(config, i, options.images, n_classes) for i in range(len(config.stages))]
+        n_images_of = _images_of(options.images_of)
+        costs = [estimate_stage(config, i, _images_per_epoch(stage, options.images, n_images_of), n_classes)
+                 for i, stage in enumerate(config.stages)]
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -69,6 +80,22 @@ def main(arguments: list[str]) -> int:
           f"{config.n_devices * config.n_nodes} device(s), GPU-hours at {options.utilisation:.0%} of the peak")
     print(format_table(costs, options.utilisation))
     return 0
+
+
+def _images_of(said: list[str]) -> dict[str, int]:
+    """`["products_10k=141931"]` -> {source: images}."""
+    from data_prep.errors import ConfigError
+
+    for one in said:
+        if not re.fullmatch(r"\w+=[1-9]\d*", one):
+            raise ConfigError(f"--images-of {one!r}: expected SOURCE=N, for example products_10k=141931")
+    return {source: int(n) for source, n in (one.split("=") for one in said)}
+
+
+def _images_per_epoch(stage: "StageConfig", n_images: int, n_images_of: dict[str, int]) -> int:
+    """Those of the stage's sources where all of them are said, else the whole mixture's."""
+    sources = stage.sources or ()
+    return sum(n_images_of[s] for s in sources) if sources and n_images_of.keys() >= set(sources) else n_images
 
 
 def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_classes: int) -> StageCost:
@@ -127,9 +154,8 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     from train.optim.param_groups import build_param_groups
 
     stage = config.stages[index]
-    embedder, classifier = _meta_model(config, stage, n_classes)
-    parts = {"backbone": embedder.backbone, "head": embedder.head, "classifier": classifier}
-    named = [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
+    embedder, classifier = build_on_meta(config, stage, n_classes)
+    named = named_on_meta(embedder, classifier)
     build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
     sizes_px = torch.empty(_COUNTED, 2, device="meta")
@@ -159,7 +185,20 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     )
 
 
-def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> tuple:
+def named_on_meta(embedder: "Embedder", classifier: "CosineClassifier") -> "list[tuple[str, Parameter]]":
+    """All parameters under the names that learning-rate rules see."""
+    parts = {"backbone": embedder.backbone, "head": embedder.head, "classifier": classifier}
+    return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
+
+
+def build_on_meta(
+    config: "TrainConfig", stage: "StageConfig | None", n_classes: int
+) -> "tuple[Embedder, CosineClassifier | None]":
+    """The stage's real model without memory behind its parameters; without stages the tower and head off the shelf.
+
+    Raises:
+        ConfigError: a tower or a head that cannot be built.
+    """
     import torch
 
     from train.losses.classifier import CosineClassifier
@@ -168,8 +207,11 @@ def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> 
 
     without_weights = config.model_copy(update={"backbone": config.backbone.model_copy(update={"weights": None})})
     with torch.device("meta"):
-        backbone = starting_backbone(without_weights, stage.image_px, stage.patch_stride)
+        image_px, stride = (stage.image_px, stage.patch_stride) if stage else (config.export_image_px, None)
+        backbone = starting_backbone(without_weights, image_px, stride)
         embedder = build_embedder(backbone, config.head.to_spec())
+        if stage is None:
+            return embedder.eval(), None
         classifier = CosineClassifier(n_classes, config.head.out_dim, stage.classifier.n_sub_centres)
     return embedder.eval(), classifier
 

@@ -38,8 +38,9 @@ class HeadConfig(BaseModel, extra="forbid", frozen=True):
     identity      nothing: the features themselves, `out_dim` is their width
 
     `dropout` is the stage's `head_dropout`; `dropouts` are the same in every stage. `init: pca` starts the linear layer
-    at the features' main axes, fitted on the train images or on so many of each domain. With `image_sizes` training reads the sizes that the shards note of the original
-    pictures; the exported file takes those of the pictures it is given, so a score on shards packed smaller is too low.
+    at the features' main axes, fitted on the train images or on so many of each domain. With `image_sizes` training
+    reads the sizes that the shards note of the original pictures; the exported file takes those of the pictures it is
+    given, so a score on shards packed smaller is too low.
     """
 
     kind: Literal["linear", "unit_linear", "root_linear", "bn_linear", "linear_bn", "parallel", "multi_sample", "mlp",

@@ -20,8 +20,9 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
     """The recipe in small, to be run on any packed mixture.
 
     Kept: stages and their order, what each trains, losses, margins, samplers, optimizers, classifiers, heads, the order
-    of image sizes and patch strides. Changed: the tower is narrow and random (a convolutional one keeps its width), images have a few patches a side, a stage is `STEPS` optimizer steps of `BATCH_SIZE` images, everything runs
-    on the CPU in float32. Sources that the mixture does not have are replaced by its first one.
+    of image sizes and patch strides. Changed: the tower is narrow and random (a convolutional one keeps its width),
+    images have a few patches a side, a stage is `STEPS` optimizer steps of `BATCH_SIZE` images, everything runs on the
+    CPU in float32. Sources that the mixture does not have are replaced by its first one.
 
     Args:
         mixture: name of the packed mixture.

@@ -29,11 +29,11 @@ def build_head(
 ) -> nn.Module:
     """Features [B, width] -> [B, out_dim], not yet normalised.
 
-    Kinds: `linear` (dropout, linear), `unit_linear` (unit length, dropout, linear: UnED), `root_linear` (power normalisation, dropout, linear), `bn_linear` (batch norm,
-    dropout, linear: places 5 and 6), `linear_bn` (dropout, linear, batch norm, PReLU: 10th), `parallel` (dropout, then
-    the mean of `dropouts` linear layers: 3rd), `multi_sample` (dropout, the mean of `dropouts` drawings of dropout,
-    linear: 4th), `mlp` (linear, batch norm, PReLU, dropout, linear) and `identity` (out_dim must be width: the features
-    themselves).
+    Kinds: `linear` (dropout, linear), `unit_linear` (unit length, dropout, linear: UnED), `root_linear` (power
+    normalisation, dropout, linear), `bn_linear` (batch norm, dropout, linear: places 5 and 6), `linear_bn` (dropout,
+    linear, batch norm, PReLU: 10th), `parallel` (dropout, then the mean of `dropouts` linear layers: 3rd),
+    `multi_sample` (dropout, the mean of `dropouts` drawings of dropout, linear: 4th), `mlp` (linear, batch norm, PReLU,
+    dropout, linear) and `identity` (out_dim must be width: the features themselves).
 
     Args:
         kind: one of KINDS.

@@ -20,8 +20,8 @@ class BackboneSpec:
     `weights`: None (random), `package:NAME`, `file:PATH`, `hub:TAG`. `image_px` fixes the position grid of a
     transformer. `patch_stride` below the patch size makes overlapping patches (1st place's last stages).
     `output`: `own` (what the tower gives: CLIP's projection, timm's pooling) or `token` (a transformer's class token
-    after the last norm, without projection or pooling: 2nd place) or `gem` (a convolutional timm tower's last map pooled
-    by the generalised mean: MultiGrain).
+    after the last norm, without projection or pooling: 2nd place) or `gem` (a convolutional timm tower's last map,
+    pooled by the generalised mean: MultiGrain).
     `narrow_width` builds a transformer of the same depth and parameter names with this many channels: smoke runs.
     """
 

@@ -20,8 +20,8 @@ def build(spec: BackboneSpec) -> Backbone:
     generalised mean of the last map with `output: gem`.
 
     Raises:
-        ConfigError: unknown architecture or weights, a patch stride (timm's towers keep their own), a class token wanted
-            of a tower that has none, or a generalised mean of one that ends in no map.
+        ConfigError: unknown architecture or weights, a patch stride (timm's towers keep their own), a class token of a
+            tower that has none, a generalised mean of one that ends in no map.
     """
     import timm
 
@@ -44,13 +44,16 @@ def build(spec: BackboneSpec) -> Backbone:
             raise ConfigError(f"backbone {spec.arch!r}: output: token is for transformers with a class token")
         tower.reset_classifier(0, global_pool="token")
     if spec.output == "gem":
-        if not isinstance(getattr(tower, "global_pool", None), nn.Module) or getattr(tower, "head_hidden_size", 0):
+        if not isinstance(getattr(tower, "global_pool", None), nn.Module) or _width(tower) != tower.num_features:
             raise ConfigError(f"backbone {spec.arch!r}: output: gem is for towers that end in a pooled map (resnet50)")
         tower.global_pool = GeneralisedMean(_GEM_POWER)
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if name == _LITE0 else _own_statistics(tower)
-    # Some towers widen once more between pooling and classifier (mobilenetv3): that is what they give out.
-    width = getattr(tower, "head_hidden_size", tower.num_features)
-    return Backbone(spec, tower, width, statistics, _layer_groups(tower))
+    return Backbone(spec, tower, _width(tower), statistics, _layer_groups(tower))
+
+
+def _width(tower: nn.Module) -> int:
+    """Some towers widen once more between pooling and classifier (mobilenetv3): that is what they give out."""
+    return getattr(tower, "head_hidden_size", tower.num_features)
 
 
 def set_position_grid(tower: nn.Module, image_px: int) -> None:
