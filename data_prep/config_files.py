@@ -13,7 +13,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def read_config(model: type[ModelT], path: Path, overrides: Sequence[str] = ()) -> ModelT:
-    """Read `path`, apply overrides such as `stages.1.epochs=2`, check everything.
+    """Read `path`, apply overrides such as `stages.1.epochs=2` or `stages.*.precision=bf16-mixed`, check everything.
 
     Raises:
         ConfigError: no such file, not YAML, an override that fits nowhere, or any number of wrong keys and values,
@@ -65,31 +65,36 @@ def find_named(name: str, folder: Path, what: str) -> Path:
 
 
 def _apply_override(tree: dict, override: str) -> None:
-    """Set one dotted key; numbers in the key index lists; the value is read as YAML."""
+    """Set one dotted key; numbers in the key index lists, `*` is every item; the value is read as YAML."""
     dotted, equals, text = override.partition("=")
     if not equals:
         raise ConfigError(f"override {override!r}: expected key=value, for example stages.1.epochs=2")
     *parents, last = dotted.split(".")
-    node: object = tree
-    for part in parents:
-        node = _child(node, part, override)
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"override {override!r}: the value {text!r} is not valid YAML") from error
+    nodes: list[object] = [tree]
+    for part in parents:
+        nodes = [child for node in nodes for child in _children(node, part, override)]
+    for node in nodes:
+        _set_child(node, last, value, override)
+
+
+def _set_child(node: object, last: str, value: object, override: str) -> None:
     if isinstance(node, list):
         node[_position(node, last, override)] = value
     elif isinstance(node, dict):
         node[last] = value
     else:
-        raise ConfigError(f"override {override!r}: {dotted!r} is a plain value, it has no keys")
+        raise ConfigError(f"override {override!r}: what holds {last!r} is a plain value, it has no keys")
 
 
-def _child(node: object, part: str, override: str) -> object:
+def _children(node: object, part: str, override: str) -> list[object]:
     if isinstance(node, list):
-        return node[_position(node, part, override)]
+        return node if part == "*" else [node[_position(node, part, override)]]
     if isinstance(node, dict):
-        return node.setdefault(part, {})
+        return [node.setdefault(part, {})]
     raise ConfigError(f"override {override!r}: nothing below {part!r}")
 
 

@@ -44,8 +44,9 @@ def main(arguments: list[str]) -> int:
 
 
 def evaluate(checkpoint_path: Path, shards_dir: Path, split: str, protocol: str) -> dict:
-    """What `evaluation.json` says: hashes, and for `merged` and `separate` index `balanced` (equal-weight mean of the
-    domains), `pooled` (mean of all queries) and `per_domain`.
+    """What `evaluation.json` says: hashes, the sources that training saw (null: all of its mixture, or none at all), and
+    for `merged` and `separate` index `balanced` (equal-weight mean of the domains), `pooled` (mean of all queries) and
+    `per_domain`.
 
     Raises:
         ConfigError: what the checkpoint, the shards or the protocol complain of.
@@ -66,12 +67,20 @@ def evaluate(checkpoint_path: Path, shards_dir: Path, split: str, protocol: str)
     record = {
         "checkpoint": str(checkpoint_path), "checkpoint_sha256": loaded.sha256,
         "shards": str(shards_dir), "manifest_sha256": reader.manifest.sha256, "split": split, "protocol": protocol,
-        "image_px": loaded.preprocess.image_px, "embedding_dim": int(embeddings.shape[1]),
+        "trained_on": sources_of(loaded.meta), "image_px": loaded.preprocess.image_px, "embedding_dim": int(embeddings.shape[1]),
     }
     for index in INDEX_KINDS:
         score = score_embeddings(embeddings, items, protocol=protocol, index=index)
         record[index] = {"balanced": score.overall, "pooled": score.pooled, "per_domain": score.per_domain}
     return record
+
+
+def sources_of(meta: dict) -> list[str] | None:
+    """The sources that the stages of a checkpoint's run saw, sorted; None where a stage saw the whole mixture."""
+    stages = meta.get("config", {}).get("stages") or [{"sources": None}]
+    if any(stage["sources"] is None for stage in stages):
+        return None
+    return sorted({source for stage in stages for source in stage["sources"]})
 
 
 def format_table(record: dict) -> str:

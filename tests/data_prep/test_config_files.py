@@ -101,3 +101,9 @@ def test_text_that_is_no_yaml_in_a_file_or_an_override(path, tmp_path):
     (tmp_path / "latin.yaml").write_bytes(b"seed: \xe9")
     with pytest.raises(ConfigError, match=r"latin\.yaml: not valid YAML"):
         read_config(Outer, tmp_path / "latin.yaml")
+
+
+def test_a_star_is_every_item_of_a_list(path):
+    assert [part.px for part in read_config(Outer, path, ["parts.*.px=7", "parts.1.px=9"]).parts] == [7, 9]
+    with pytest.raises(ConfigError, match="position 0"):
+        read_config(Outer, path, ["parts.*=7"])

@@ -6,7 +6,7 @@ from data_prep.mixture import MIXTURES_DIR, load_mixture
 
 N_SOURCES = {
     "uned": 8, "m4d_35k": 4, "place1": 8, "place2": 14, "place3": 2, "place4": 2, "place5": 4, "place6": 11,
-    "place13": 3, "place14": 5,
+    "place13": 3, "place14": 5, "rank78": 5,
 }  # fmt: skip
 OWN = {"quickstart", "pocket"}
 
@@ -17,7 +17,7 @@ def settings(name):
 
 def test_the_mixtures_are_the_known_ones():
     found = {path.stem for path in MIXTURES_DIR.glob("*.yaml")}
-    assert found == OWN | set(N_SOURCES) and len(found) == 12
+    assert found == OWN | set(N_SOURCES) and len(found) == 13
 
 
 @pytest.mark.parametrize("name", N_SOURCES)

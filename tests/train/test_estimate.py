@@ -79,3 +79,18 @@ def test_bad_arguments(capsys):
     assert main(["no_such", "--images", "10"]) == 2 and "no_such" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["vith14", "--images", "0"])
+
+
+def test_stages_on_a_source_of_known_size_are_counted_apart(capsys):
+    sources = ("stages.0.sources=[gldv2]", "stages.1.sources=[gldv2, met]")
+    assert main(["vith14", *sources, "--images", "100000", "--images-of", "gldv2=2560"]) == 0
+    images = {row[0]: row[2] for line in capsys.readouterr().out.splitlines() if len(row := line.split()) > 5}
+    # Six epochs of 2,560; the Met's number is not known, so that stage is taken to see the whole mixture.
+    assert images["head"] == "15360" and images["everything"] == "200064"
+    assert main(["vith14", "--images", "9", "--images-of", "gldv2"]) == 2
+    assert "expected SOURCE=N" in capsys.readouterr().err
+
+
+def test_nothing_to_train_is_an_error(capsys):
+    assert main(["off_the_shelf_clip", "--images", "9"]) == 2
+    assert "it has no stages" in capsys.readouterr().err

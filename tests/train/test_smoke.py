@@ -33,6 +33,13 @@ def test_a_source_that_the_mixture_lacks_is_replaced_by_its_first():
     assert small.stages[2].sampler.steps_by_source == {"a": 1, "b": 1}
 
 
+def test_a_tower_off_the_shelf_keeps_its_head_as_wide_as_itself():
+    clip = smoke_form(load_train_config("off_the_shelf_clip"), "patterns", SOURCES)
+    assert (clip.stages, clip.export_image_px, clip.head.out_dim) == ((), 32, NARROW_WIDTH)
+    grain = smoke_form(load_train_config("off_the_shelf_multigrain"), "patterns", SOURCES)
+    assert (grain.backbone.weights, grain.head.out_dim, grain.export_image_px) == (None, 2048, 32)
+
+
 def test_a_tower_without_patches_stays():
     config = load_train_config("quickstart")
     small = smoke_form(config, "patterns", SOURCES)

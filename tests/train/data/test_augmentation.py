@@ -21,7 +21,7 @@ PICTURE = (
 )
 
 
-@pytest.mark.parametrize("preset", ["none", "light", "standard", "strong"])
+@pytest.mark.parametrize("preset", ["none", "crop", "light", "standard", "strong"])
 @pytest.mark.parametrize("shape", [(90, 120, 3), (17, 300, 3), (1, 1, 3)])
 def test_any_picture_becomes_a_square_of_bytes(preset: str, shape: tuple[int, int, int]) -> None:
     picture = np.full(shape, 200, dtype=np.uint8)
@@ -113,7 +113,7 @@ def test_importing_the_module_loads_no_heavy_library() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("heavy", 32, 0.5), "'heavy'; known: light, none, standard, strong"),
+        (("heavy", 32, 0.5), "'heavy'; known: crop, light, none, standard, strong"),
         (("light", 0, 0.5), "got 0 and 0.5"),
         (("light", 32, 0.0), "min_crop_scale"),
         (("none", 32, 1.5), "min_crop_scale"),
@@ -122,3 +122,11 @@ def test_importing_the_module_loads_no_heavy_library() -> None:
 def test_settings_out_of_range_are_errors(arguments: tuple, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_augmentation(*arguments, horizontal_flip=True)
+
+
+def test_crop_changes_no_colour():
+    """A picture of one colour stays it, whatever is cut out of it; the other presets shift it."""
+    picture = np.full((40, 40, 3), (200, 100, 50), np.uint8)
+    crop, light = (build_augmentation(preset, 16, 0.5, True) for preset in ("crop", "light"))
+    assert all((crop(picture, seed) == picture[0, 0]).all() for seed in range(10))
+    assert any((light(picture, seed) != picture[0, 0]).any() for seed in range(10))

@@ -71,3 +71,14 @@ def test_sizes_are_of_the_pictures_before_packing(packed_sizes):
     assert reader.table.sizes_px.dtype == np.float32
     assert set(heights) == {40.0} and set(widths) == {40.0, 50.0, 60.0, 70.0, 80.0, 90.0}
     assert min(reader.image(0).size) == 32
+
+
+def test_a_subset_is_the_same_reader_with_fewer_samples(packed):
+    reader = ShardReader(packed, "train")
+    some = reader.subset(np.array([7, 2, 40]))
+    assert len(some) == len(some.table.keys) == len(some.table.accepted) == 3
+    for position, index in enumerate((7, 2, 40)):
+        assert some.jpeg_bytes(position) == reader.jpeg_bytes(index)
+        assert some.table.class_names[position] == reader.table.class_names[index]
+        assert some.table.accepted[position] == reader.table.accepted[index]
+    assert len(reader) > 40

@@ -31,7 +31,7 @@ def test_shapes_and_sizes(kind, options, n_parameters):
 
 def test_identity_keeps_the_width():
     assert build_head("identity", 4, 4)(torch.ones(1, 4)).tolist() == [[1.0] * 4]
-    with pytest.raises(ConfigError, match="out_dim 3 is not the tower's width; expected head.out_dim=4"):
+    with pytest.raises(ConfigError, match=r"out_dim 3 is not the tower's width; expected head\.out_dim=4"):
         build_head("identity", 4, 3)
 
 

@@ -18,6 +18,7 @@ class Rule:
     scale: float | None = None
     frozen: bool = False
     blocks: tuple[int, int] | None = None
+    weight_decay: float | None = None
 
 
 def _model() -> nn.ModuleDict:
@@ -54,6 +55,15 @@ def test_rules_of_one_scale_share_a_group_and_norms_have_no_decay() -> None:
     assert _names(model, groups[1]) == [
         "backbone.0.0.bias", "backbone.0.1.weight", "backbone.0.1.bias", "backbone.1.bias", "head.bias",
     ]  # fmt: skip
+
+
+def test_a_rules_own_decay_wins_and_keeps_its_parameters_apart() -> None:
+    model = _model()
+    rules = [Rule(r"head\..*", 1.0, weight_decay=0.25), Rule(r".*", 1.0)]
+    groups = build_param_groups(model.named_parameters(), rules, base_lr=1.0, weight_decay=0.5)
+    decays = {name: group["weight_decay"] for group in groups for name in _names(model, group)}
+    assert decays.pop("head.weight") == 0.25 and decays.pop("backbone.1.weight") == 0.5
+    assert decays.pop("backbone.0.0.weight") == 0.5 and set(decays.values()) == {0.0}
 
 
 def test_what_was_frozen_before_trains_again() -> None:

@@ -99,7 +99,7 @@ def load_state_file(path: str) -> dict[str, Tensor]:
 
         return load_file(str(file))
     loaded = torch.load(file, map_location="cpu", weights_only=True)
-    state = loaded.get("state_dict", loaded)
+    state = loaded.get("state_dict", loaded.get("model_state", loaded))
     if not all(isinstance(value, Tensor) for value in state.values()):
         raise ConfigError(f"backbone weights: {file} is not a plain state dict of tensors")
     return state

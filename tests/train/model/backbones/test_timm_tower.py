@@ -65,3 +65,31 @@ def test_the_class_token_in_place_of_the_average():
 def test_no_token_where_there_is_none(kind, arch):
     with torch.device("meta"), pytest.raises(ConfigError, match="with a class token"):
         build_backbone(BackboneSpec(kind, arch, None, 64, output="token"))
+
+
+def test_the_generalised_mean_by_hand():
+    maps = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[-1.0, 0.0], [0.0, 2.0]]]])
+    first, second = ((1 + 8 + 27 + 64) / 4) ** (1 / 3), (8 / 4) ** (1 / 3)
+    assert torch.allclose(timm_tower.GeneralisedMean(3.0)(maps), torch.tensor([[first, second]]))
+
+
+def test_a_file_of_multigrain_fits_a_resnet(tmp_path):
+    import timm
+
+    whole = timm.create_model("resnet10t", num_classes=7)
+    state = {f"features.{name}": value for name, value in whole.state_dict().items() if not name.startswith("fc.")}
+    own = {"classifier.weight": torch.ones(1), "pool.p": torch.tensor(3.0)}
+    torch.save({"epoch": 1, "model_state": state | own},
+               tmp_path / "w.pt")
+    spec = BackboneSpec("timm", "resnet10t", f"file:{tmp_path / 'w.pt'}", 64, output="gem")
+    backbone = build_backbone(spec).eval()
+    assert torch.equal(backbone.tower.layer1[0].conv1.weight, whole.layer1[0].conv1.weight)
+    with torch.no_grad():
+        assert backbone(torch.rand(2, 3, 64, 64)).shape == (2, backbone.width)
+
+
+@pytest.mark.parametrize("kind, arch", [("timm", "vit_tiny_patch16_224"), ("timm", "mobilenetv3_small_050"),
+                                        ("open_clip", "ViT-B-32"), ("tiny", "conv16")])
+def test_no_generalised_mean_where_there_is_no_map(kind, arch):
+    with pytest.raises(ConfigError, match="output: gem"):
+        build_backbone(BackboneSpec(kind, arch, None, 64, output="gem"))
