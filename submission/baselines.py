@@ -27,6 +27,7 @@ from train.data.preprocessing import PreprocessSpec, preprocess
 from train.data.readers import ShardReader
 from train.model.backbones import Backbone, build_backbone
 from train.model.embedder import Embedder
+from train.model.image_model import ImageModel
 from train.retrieval.projection import Projection, fit_pca
 
 OFF_THE_SHELF = "off_the_shelf"
@@ -110,7 +111,7 @@ def _measure(
     baselines = no_baselines("")
     with tempfile.TemporaryDirectory(prefix="baselines-") as folder:
         wide_path = Path(folder) / "off_the_shelf.pt"
-        export_submission(Embedder(tower, nn.Identity()), spec, wide_path)
+        export_submission(ImageModel([Embedder(tower, nn.Identity())], [spec]), wide_path)
         wide = embed_set(wide_path, evaluation, scoring.device, "off the shelf")
         baselines.scores[OFF_THE_SHELF] = measure_score(wide, evaluation, scoring)[1]
         del baselines.missing[OFF_THE_SHELF]
@@ -123,7 +124,7 @@ def _measure(
             baselines.missing[PCA_WHITENED] = str(error)
             return baselines
         short_path = Path(folder) / "pca_whitened.pt"
-        export_submission(Embedder(tower, PcaHead(pca)), spec, short_path)
+        export_submission(ImageModel([Embedder(tower, PcaHead(pca))], [spec]), short_path)
         short = _short_embeddings(short_path, pca, wide, evaluation, scoring.device)
         baselines.scores[PCA_WHITENED] = measure_score(short, evaluation, scoring)[1]
         del baselines.missing[PCA_WHITENED]

@@ -11,6 +11,7 @@ from data_prep.files import sha256_of_file, writing_atomically
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone, load_strictly
 from train.model.embedder import Embedder, build_embedder
+from train.model.image_model import ImageModel
 
 FORMAT = 1
 _KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "class_names", "meta"}
@@ -32,6 +33,11 @@ class LoadedCheckpoint:
     class_names: tuple[str, ...]
     meta: dict
     sha256: str
+
+    @property
+    def model(self) -> ImageModel:
+        """The embedder with its preprocessing and views: what is scored and exported."""
+        return ImageModel([self.embedder], [self.preprocess])
 
 
 def save_checkpoint(

@@ -51,7 +51,7 @@ def evaluate(checkpoint_path: Path, shards_dir: Path, split: str, protocol: str)
         ConfigError: what the checkpoint, the shards or the protocol complain of.
     """
     from train.checkpoint import load_checkpoint
-    from train.data.feature_cache import compute_features
+    from train.data.embeddings import embed_samples
     from train.data.readers import ShardReader
     from train.retrieval.protocol import INDEX_KINDS, check_items, score_embeddings
     from train.stages.data import items_of
@@ -61,8 +61,9 @@ def evaluate(checkpoint_path: Path, shards_dir: Path, split: str, protocol: str)
     reader = ShardReader(shards_dir, split)
     items = items_of(reader.table)
     check_items(items, f"{shards_dir}, split {split}")
-    to_device(loaded.embedder, "auto")
-    embeddings = compute_features(loaded.embedder, reader, loaded.preprocess, title="evaluation")
+    model = loaded.model
+    to_device(model, "auto")
+    embeddings = embed_samples(model, reader, title="evaluation")
     record = {
         "checkpoint": str(checkpoint_path), "checkpoint_sha256": loaded.sha256,
         "shards": str(shards_dir), "manifest_sha256": reader.manifest.sha256, "split": split, "protocol": protocol,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.submission_model import SubmissionModel
+from export.submission_model import FrameModel, MemberModel, SubmissionModel
 from train.data.preprocessing import PreprocessSpec, normalise_batch
 
 
@@ -18,9 +18,15 @@ class ChannelMeans(nn.Module):
 SPEC = PreprocessSpec(16, (0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
 
 
+def wrapped(tower, spec):
+    """One tower without a head, with all its views."""
+    frames = [FrameModel(tower, nn.Identity(), spec, frame, tall_first=True) for frame in spec.frames()]
+    return SubmissionModel([MemberModel(frames)])
+
+
 @pytest.fixture(scope="module")
 def model():
-    return torch.jit.script(SubmissionModel(ChannelMeans(), nn.Identity(), SPEC, tall_first=True).eval())
+    return torch.jit.script(wrapped(ChannelMeans(), SPEC).eval())
 
 
 def image(height_px=20, width_px=30):
@@ -71,13 +77,13 @@ def test_zero_embedding_is_finite():
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images.mean(dim=[2, 3]) * 0.0
 
-    model = SubmissionModel(Nothing(), nn.Identity(), SPEC, tall_first=True)
+    model = wrapped(Nothing(), SPEC)
     assert torch.equal(model(image()), torch.zeros(1, 3))
 
 
 def test_shortest_crop_ignores_the_margins():
     spec = PreprocessSpec(16, SPEC.mean, SPEC.std, "shortest_crop")
-    model = torch.jit.script(SubmissionModel(ChannelMeans(), nn.Identity(), spec, tall_first=True))
+    model = torch.jit.script(wrapped(ChannelMeans(), spec))
     pixels = image(16, 48)
     margins_changed = pixels.clone()
     margins_changed[..., :16] = 0
