@@ -113,17 +113,19 @@ def estimate_budget(model: ImageModel, gpu: Gpu = P100) -> Budget:
 def record_kernels(model: ImageModel) -> Kernels:
     """The kernels of one image through the exported form of the model; the resizes are the harness's."""
     empty = hollow(model)
-    with torch.no_grad(), portable_calls(), KernelRecorder() as recorder:
-        parts = []
-        for embedder, spec in zip(empty.embedders, empty.specs):
-            tower, head = portable_tower(embedder.backbone), folded(embedder.head)
-            for frame, flips in spec.frames().items():
-                images = torch.empty(len(flips), 3, frame.image_px, frame.image_px, device="meta")
-                sizes_px = torch.empty(len(flips), 2, device="meta")
-                embedding = unit(head(embedder.head_input(tower(images), sizes_px)))
-            parts.append(embedding[:1])
-        if empty.projection is not None:
-            unit(empty.projection(torch.cat(parts, dim=1)))
+    with torch.no_grad(), portable_calls():
+        # Before the recording: averaging parallel layers is the export's work, not the host's.
+        exported = [(portable_tower(embedder.backbone), folded(embedder.head)) for embedder in empty.embedders]
+        with KernelRecorder() as recorder:
+            parts = []
+            for (tower, head), embedder, spec in zip(exported, empty.embedders, empty.specs):
+                for frame, flips in spec.frames().items():
+                    images = torch.empty(len(flips), 3, frame.image_px, frame.image_px, device="meta")
+                    sizes_px = torch.empty(len(flips), 2, device="meta")
+                    embedding = unit(head(embedder.head_input(tower(images), sizes_px)))
+                parts.append(embedding[:1])
+            if empty.projection is not None:
+                unit(empty.projection(torch.cat(parts, dim=1)))
     return recorder.kernels
 
 

@@ -75,9 +75,9 @@ def pad_square(pixels: Tensor, size_px: int, tall_first: bool, fill: Tensor) -> 
     """
     height_px, width_px = pixels.shape[2], pixels.shape[3]
     if width_px <= height_px:
-        pixels = resize_like_pil(pixels, size_px, max(1, int(size_px * width_px / height_px)), tall_first)
+        pixels = resize_like_pil(pixels, size_px, max(2, int(size_px * width_px / height_px)), tall_first)
     else:
-        pixels = resize_like_pil(pixels, max(1, int(size_px * height_px / width_px)), size_px, tall_first)
+        pixels = resize_like_pil(pixels, max(2, int(size_px * height_px / width_px)), size_px, tall_first)
     top, left = (size_px - pixels.shape[2]) // 2, (size_px - pixels.shape[3]) // 2
     bottom, right = size_px - pixels.shape[2] - top, size_px - pixels.shape[3] - left
     return torch.constant_pad_nd(pixels - fill, [left, right, top, bottom], 0.0) + fill

@@ -23,7 +23,7 @@ from submission.hosted_scorer import MAX_DIM, embed_images, load_submission
 from submission.scoring import Scoring, embed_set, measure_score
 from train.checkpoint import load_checkpoint
 from train.data.feature_cache import hash_of_state
-from train.data.preprocessing import PreprocessSpec, preprocess
+from train.data.preprocessing import PreprocessSpec, View, preprocess
 from train.data.readers import ShardReader
 from train.model.backbones import Backbone, build_backbone
 from train.model.embedder import Embedder
@@ -62,20 +62,21 @@ def score_baselines(
     """Score the starting tower of a checkpoint on an evaluation set.
 
     Args:
-        checkpoint_path: says which tower training started from, and the preprocessing, which is kept.
+        checkpoint_path: says which tower training started from, and the preprocessing, which is kept but for the
+            views: a baseline has one plain view.
         evaluation: what is scored.
         train_shards: packed mixture on whose train split the PCA is fitted; None leaves that baseline out.
         scoring: as for the model itself.
         cache_dir: where scores are kept.
     """
     checkpoint = load_checkpoint(checkpoint_path)
-    spec = replace(checkpoint.backbone_spec, image_px=checkpoint.preprocess.image_px)
-    tower = build_backbone(spec).eval()
+    tower = build_backbone(replace(checkpoint.backbone_spec, image_px=checkpoint.preprocess.image_px)).eval()
+    spec = replace(checkpoint.preprocess, views=(View(),))
     reader = ShardReader(train_shards, "train") if train_shards else None
-    kept_path = cache_dir / f"{_identity(tower, checkpoint.preprocess, evaluation, scoring, reader)}.json"
+    kept_path = cache_dir / f"{_identity(tower, spec, evaluation, scoring, reader)}.json"
     if kept_path.is_file():
         return Baselines(**json.loads(kept_path.read_text(encoding="utf-8")))
-    baselines = _measure(tower, checkpoint.preprocess, evaluation, scoring, reader)
+    baselines = _measure(tower, spec, evaluation, scoring, reader)
     with writing_atomically(kept_path) as unfinished_path:
         unfinished_path.write_text(json.dumps(asdict(baselines), indent=2) + "\n", encoding="utf-8")
     return baselines

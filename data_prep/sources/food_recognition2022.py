@@ -10,10 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_coco, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "Food Recognition 2022"
 FETCH = "unpack the Kaggle data set sainikhileshreddy/food-recognition-2022 there"
+FETCH_PLAN = KaggleDataset("sainikhileshreddy/food-recognition-2022", root_has=("raw_data",))
 PARTS = ("public_training_set_release_2.0", "public_validation_set_2.0")
 NEEDS_A_CROP = "several things in one picture"
 NOTHING = "nothing annotated"
@@ -48,4 +49,5 @@ FOOD_RECOGNITION2022 = Source(
     fetch=FETCH,
     raw_dir="fr22_train_v2",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -12,10 +12,14 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, mark_missing_files, read_lines, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "MAFood-121"
-FETCH = "from the page of the data set: images/ and annotations/ with train.txt, train_lbls_d.txt and so on"
+FETCH = (
+    "from http://www.ub.edu/cvub/mafood121/: images/, and annotations/ with its lists train.txt, train_lbls_d.txt, "
+    "test.txt and test_lbls_d.txt"
+)
+FETCH_PLAN = ByRequest(FETCH)
 PARTS = ("train", "val", "test")
 PLACES = ("annotations", ".")
 
@@ -50,4 +54,5 @@ MAFOOD121 = Source(
     fetch=FETCH,
     raw_dir="MAFood121",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

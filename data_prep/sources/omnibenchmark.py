@@ -12,13 +12,15 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import find_file, mark_missing_files, read_path_and_label, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Packed, Source, source_rows
 
 TITLE = "OmniBenchmark"
 FETCH = (
-    "omnibenchmark_v2_onedrive.tar.gz.* by the link of the home page, joined (cat) and unpacked: the realms' folders "
-    "go there"
+    "all parts omnibenchmark_v2_onedrive.tar.gz.* by the link on https://github.com/ZhangYuanhan-AI/OmniBenchmark, "
+    "joined by `cat omnibenchmark_v2_onedrive.tar.gz.* > omnibenchmark_v2_onedrive.tar.gz`: the realms' folders go "
+    "there"
 )
+FETCH_PLAN = ByRequest(FETCH, (Packed("omnibenchmark_v2_onedrive.tar.gz", root_has=("*/*.train",)),))
 PARTS = ("train", "val", "test")
 
 
@@ -53,4 +55,5 @@ OMNIBENCHMARK = Source(
     fetch=FETCH,
     raw_dir="omnibenchmark",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

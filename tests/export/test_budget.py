@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from export.budget import P100, Budget, Gpu, _verdict, estimate_budget, gemm_seconds
+from export.budget import P100, Budget, Gpu, _verdict, estimate_budget, gemm_seconds, record_kernels
 from export.kernels import Gemm
 from export.portable_vit import PortableViT, ViTShape
-from train.data.preprocessing import PreprocessSpec
+from train.data.preprocessing import PreprocessSpec, View
 from train.model.embedder import Embedder
 from train.model.image_model import ImageModel
 
@@ -100,6 +100,29 @@ def test_a_trained_embedder_fits_and_is_left_alone(tiny_embedder, tiny_spec):
     assert budget.n_parameters == sum(parameter.numel() for parameter in tiny_embedder.parameters())
     assert budget.to_dict()["limit_hours"] == 9.0
     assert next(tiny_embedder.parameters()).device.type == "cpu"
+
+
+def test_parallel_layers_cost_as_much_as_the_one_they_become(make_embedder, tiny_spec):
+    embedders = [make_embedder("linear"), make_embedder("parallel", options={"dropouts": [0.1] * 20})]
+    single, many = (estimate_budget(one(embedder, tiny_spec.image_px)) for embedder in embedders)
+    assert (many.verdict, many.model_ms, many.n_kernels) == ("fits", single.model_ms, single.n_kernels)
+
+
+def test_every_view_costs(tiny_embedder):
+    plain, flipped, two_sizes = (
+        estimate_budget(one(tiny_embedder, 32, views=views))
+        for views in ((View(),), (View(), View(flip=True)), (View(), View(image_px=48)))
+    )
+    assert flipped.n_kernels == plain.n_kernels  # one batch of two
+    assert record_flops(tiny_embedder, (View(), View(flip=True))) == 2 * record_flops(tiny_embedder, (View(),))
+    # A convolution's work grows with the area: 1 + (48 / 32)^2 = 3.25 times.
+    assert record_flops(tiny_embedder, (View(), View(image_px=48))) == pytest.approx(
+        3.25 * record_flops(tiny_embedder, (View(),)), rel=0.01)
+    assert two_sizes.n_kernels == 2 * plain.n_kernels and two_sizes.n_parameters == plain.n_parameters
+
+
+def record_flops(embedder, views):
+    return sum(gemm.flops for gemm in record_kernels(one(embedder, 32, views=views)).gemms)
 
 
 def test_a_forward_pass_that_needs_values_is_unknown_not_a_crash():

@@ -8,6 +8,7 @@ import torch
 from export.parity import check_parity
 from export.sample_images import sample_images
 from export.torchscript import export_submission
+from train.data.preprocessing import View, preprocess
 from train.model.image_model import ImageModel
 
 
@@ -69,3 +70,28 @@ def test_image_sizes_agree_through_the_file(tmp_path, make_embedder, tiny_spec, 
     embedder.image_sizes = False  # a model that takes the sizes for something else does not agree
     embedder.head_input = lambda features, sizes_px: torch.cat([features, torch.zeros(len(features), 3)], dim=1)
     assert check_parity(tmp_path / "saved_model.pt", ImageModel([embedder], [tiny_spec]), images).check.ok is False
+
+
+VIEWS = (View(), View(flip=True), View(image_px=48), View(crop=0.9), View(resize="pad"),
+         View(image_px=40, resize="shortest_crop", crop=0.8, flip=True))
+
+
+@pytest.fixture
+def centred(make_embedder, tiny_spec, images):
+    """An embedder whose embeddings of the images point everywhere, so that small changes show."""
+    embedder = make_embedder()
+    with torch.no_grad():
+        batch = torch.stack([preprocess(image, tiny_spec) for image in images])
+        embedder.head[1].bias -= embedder.project_raw(embedder.features(batch)).mean(dim=0)
+    return embedder
+
+
+def test_every_kind_of_view_agrees_and_a_missing_one_does_not(tmp_path, centred, tiny_spec, images):
+    model = ImageModel([centred], [replace(tiny_spec, views=VIEWS)])
+    export_submission(model, tmp_path / "saved_model.pt")
+    assert check_parity(tmp_path / "saved_model.pt", model, images).check.ok
+    for left_out in range(len(VIEWS)):
+        fewer = ImageModel([centred], [replace(tiny_spec, views=VIEWS[:left_out] + VIEWS[left_out + 1 :])])
+        assert check_parity(tmp_path / "saved_model.pt", fewer, images).check.ok is False
+    # Five frames in four shapes: the weights of the tower are in the file once.
+    assert (tmp_path / "saved_model.pt").stat().st_size < 400_000

@@ -107,10 +107,11 @@ def _square(image: Image.Image, size_px: int, rule: str, fill: tuple[int, int, i
         return image.resize((size_px, size_px), Image.Resampling.BICUBIC)
     width_px, height_px = image.size
     # int(), not round(): the rule of torchvision's Resize, which the field's towers were scored with.
+    # At least 2: PyTorch's operators, which the exported file uses, misread rows of one pixel.
     if (width_px <= height_px) == (rule == "shortest_crop"):
-        sides = (size_px, max(1, int(size_px * height_px / width_px)))
+        sides = (size_px, max(2, int(size_px * height_px / width_px)))
     else:
-        sides = (max(1, int(size_px * width_px / height_px)), size_px)
+        sides = (max(2, int(size_px * width_px / height_px)), size_px)
     resized = image.resize(sides, Image.Resampling.BICUBIC)
     if rule == "pad":
         square = Image.new("RGB", (size_px, size_px), fill)
