@@ -1,6 +1,7 @@
 """The file gets its name only when every check passed."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,8 @@ from data_prep.files import sha256_of_file
 from export import gate
 from export.budget import Budget
 from export.gate import budget_check, export_checked
+from export.parity import check_parity
+from train.data.preprocessing import View
 from train.model.image_model import ImageModel
 
 
@@ -89,3 +92,26 @@ def test_a_wrong_setting_of_the_user_leaves_an_earlier_export_alone(checkpoint, 
     with pytest.raises(ConfigError, match="GUIE_HOST_PYTHON=/no/such/python"):
         export_checked(checkpoint, tmp_path / "saved_model.pt")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_two_towers_and_their_projection_are_one_file(make_embedder, tiny_spec, tmp_path):
+    other_spec = replace(tiny_spec, image_px=48, mean=(0.4,) * 3, views=(View(), View(flip=True)))
+    torch.manual_seed(3)
+    model = ImageModel(
+        [make_embedder(out_dim=40), make_embedder("mlp", 48, arch="conv32")], [tiny_spec, other_spec],
+        weights=[0.6, 0.8], projection=torch.nn.Linear(88, 64),
+    )
+    report = export_checked(SimpleNamespace(model=model, sha256=""), tmp_path / "saved_model.pt")
+    assert report["parity"]["cosine_min"] > 0.9999
+    assert report["budget"]["n_parameters"] == sum(parameter.numel() for parameter in model.parameters())
+    one = SimpleNamespace(model=ImageModel([make_embedder()], [tiny_spec]), sha256="")
+    single = export_checked(one, tmp_path / "one" / "saved_model.pt")
+    assert report["budget"]["n_kernels"] > 2 * single["budget"]["n_kernels"]
+    other = ImageModel(model.embedders, model.specs, [0.8, 0.6], model.projection)
+    assert check_parity(tmp_path / "saved_model.pt", other, gate.sample_images()).check.ok is False
+
+
+def test_without_a_projection_two_towers_are_too_wide(make_embedder, tiny_spec, tmp_path):
+    model = ImageModel([make_embedder(), make_embedder(arch="conv32")], [tiny_spec, tiny_spec])
+    with pytest.raises(ContractError, match=r"got shape \(1, 128\), expected \(1, 64\)"):
+        export_checked(SimpleNamespace(model=model, sha256=""), tmp_path / "saved_model.pt")

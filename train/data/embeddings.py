@@ -5,9 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from data_prep.hash_rank import rank_hash
 from data_prep.progress import progress_bar
 from train.data.readers import ShardReader
 from train.model.image_model import ImageModel
+
+
+def choose_rows(reader: ShardReader, n_images: int, seed: int = 0) -> list[int]:
+    """Rows of at most `n_images` samples, in order: those that a stable hash of their keys ranks first."""
+    ranked = sorted(range(len(reader)), key=lambda row: rank_hash(seed, "projection", str(reader.table.keys[row])))
+    return sorted(ranked[:n_images])
 
 
 @torch.no_grad()

@@ -10,6 +10,16 @@ from torch.nn import functional as F
 
 from train.data.preprocessing import PreprocessSpec, frame_image, normalise_batch
 from train.model.embedder import Embedder
+from train.retrieval.projection import Projection
+
+
+def projection_layer(fitted: Projection) -> nn.Linear:
+    """The linear layer float32 that does what the projection does before unit length."""
+    weight, bias = fitted.linear_layer()
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight.data = torch.from_numpy(np.asarray(weight)).to(torch.float32)
+    layer.bias.data = torch.from_numpy(np.asarray(bias)).to(torch.float32)
+    return layer
 
 
 def mean_over_views(

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from data_prep.errors import ConfigError
-from data_prep.hash_rank import rank_hash
 from data_prep.progress import progress_bar
 from train.config import ProjectionConfig
+from train.data.embeddings import choose_rows
 from train.data.preprocessing import PreprocessSpec, normalise_batch, resize_image
 from train.data.readers import ShardReader
 from train.model.embedder import Embedder
 from train.model.heads import folded, with_projection
+from train.model.image_model import projection_layer
 from train.retrieval.projection import Projection, fit_partly_whitened, unit_rows
 
 _BATCH = 64
@@ -34,12 +35,6 @@ def fit_projection(
         return fit_partly_whitened(outputs, config.out_dim, config.whitening)
     except ValueError as error:
         raise ConfigError(f"projection: {error}") from error
-
-
-def choose_rows(reader: ShardReader, n_images: int, seed: int) -> list[int]:
-    """Rows of at most `n_images` samples: those that a stable hash ranks first."""
-    ranked = sorted(range(len(reader)), key=lambda row: rank_hash(seed, "projection", str(reader.table.keys[row])))
-    return sorted(ranked[:n_images])
 
 
 @torch.no_grad()
@@ -67,24 +62,22 @@ def projected(embedder: Embedder, head_spec: dict, fitted: Projection, after: st
     head = folded(embedder.head)
     ends_linear = isinstance(head, nn.Sequential) and isinstance(head[-1], nn.Linear)
     if after == "raw" and ends_linear:
-        weight, bias = fitted.linear_layer()
-        last = head[-1]
-        if last.bias is not None:
-            bias = bias + weight @ last.bias.detach().cpu().double().numpy()
-        layer = linear_of(weight @ last.weight.detach().cpu().double().numpy(), bias)
+        layer = _folded_into(head[-1], fitted)
         return _rebuilt(embedder, nn.Sequential(*copy.deepcopy(list(head)[:-1]), layer)), _shorter(head_spec, fitted)
-    layer = linear_of(*fitted.linear_layer())
+    layer = projection_layer(fitted)
     spec = head_spec | {"projection": {"out_dim": layer.out_features, "after": after}}
     head = with_projection(copy.deepcopy(embedder.head).cpu(), layer.in_features, layer.out_features, after)
     head[-1].load_state_dict(layer.state_dict())
     return _rebuilt(embedder, head), spec
 
 
-def linear_of(weight: np.ndarray, bias: np.ndarray) -> nn.Linear:
-    """[D, W] and [D] as a float32 layer."""
-    layer = nn.Linear(weight.shape[1], weight.shape[0])
-    layer.weight.data = torch.from_numpy(np.asarray(weight)).to(torch.float32)
-    layer.bias.data = torch.from_numpy(np.asarray(bias)).to(torch.float32)
+def _folded_into(last: nn.Linear, fitted: Projection) -> nn.Linear:
+    """The layer that does what `last` and then the projection do: M (A x + a - m) = (M A) x + M (a - m)."""
+    a = 0.0 if last.bias is None else last.bias.detach().cpu().double().numpy()
+    matrix = fitted.matrix @ last.weight.detach().cpu().double().numpy()
+    layer = nn.Linear(*matrix.shape[::-1])
+    layer.weight.data = torch.from_numpy(matrix).to(torch.float32)
+    layer.bias.data = torch.from_numpy(fitted.matrix @ (a - fitted.mean)).to(torch.float32)
     return layer
 
 

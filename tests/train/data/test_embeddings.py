@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from train.data.embeddings import embed_samples
+from train.data.embeddings import choose_rows, embed_samples
 from train.data.feature_cache import compute_features
 from train.data.preprocessing import PreprocessSpec, View
 from train.data.readers import ShardReader
@@ -34,3 +34,11 @@ def test_views_are_averaged(packed):
     expected = total / np.linalg.norm(total, axis=1, keepdims=True)
     assert np.allclose(embed_samples(ImageModel([embedder], [two]), reader), expected, atol=1e-6)
     assert not embedder.training
+
+
+def test_rows_are_chosen_by_hash_not_by_position(packed):
+    reader = ShardReader(packed, "train")
+    rows = choose_rows(reader, 6, seed=0)
+    assert len(rows) == 6 and rows == sorted(rows) and rows != list(range(6))
+    assert choose_rows(reader, 10**6, seed=0) == list(range(len(reader)))
+    assert choose_rows(reader, 6, seed=1) != rows

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from data_prep.errors import ConfigError
 from train.checkpoint import load_checkpoint
@@ -16,7 +15,7 @@ from train.model.backbones import BackboneSpec, build_backbone
 from train.retrieval.projection import fit_pca, unit_rows
 from train.stages.data import items_of
 from train.stages.final import check_views
-from train.stages.projection import choose_rows, raw_outputs
+from train.stages.projection import raw_outputs
 from train.stages.runner import Places, run_stages
 
 VIEWS = [{}, {"flip": True}, {"image_px": 24}]
@@ -84,11 +83,3 @@ def test_more_axes_than_the_embeddings_span_is_an_error(packed, tmp_path, make_c
 def test_without_views_or_projection_the_file_is_the_stage_itself(packed, tmp_path, make_config):
     final = run_stages(make_config({}), Places(packed, tmp_path), resume=False)
     assert final.read_bytes() == (tmp_path / "stage-1-one.ckpt").read_bytes()
-
-
-def test_rows_are_chosen_by_hash_not_by_position(packed):
-    reader = ShardReader(packed, "train")
-    rows = choose_rows(reader, 6, seed=0)
-    assert len(rows) == 6 and rows == sorted(rows) and rows != list(range(6))
-    assert choose_rows(reader, 10**6, seed=0) == list(range(len(reader)))
-    assert torch.equal(torch.tensor(choose_rows(reader, 6, seed=0)), torch.tensor(rows))
