@@ -97,7 +97,7 @@ def check_image(content: bytes, image_px: int) -> ImageFacts | Rejected:
     if isinstance(opened, Rejected):
         return opened
     raw_size = opened.size
-    decoded = _decode(opened, content, _scale(raw_size, image_px))
+    decoded = _decode(opened, content, decode_scale(raw_size, image_px))
     return decoded if isinstance(decoded, Rejected) else _facts(raw_size, decoded)
 
 
@@ -119,7 +119,7 @@ def prepare_image(
         return opened
     raw_size = opened.size
     is_final = min(raw_size) <= image_px and _is_baseline_rgb_jpeg(opened)
-    scale = _scale(raw_size, image_px)
+    scale = decode_scale(raw_size, image_px)
     rgb = _decode(opened, content, scale)  # even if the bytes are kept: they must be readable
     if isinstance(rgb, Rejected):
         return rgb
@@ -176,7 +176,7 @@ def _open(content: bytes) -> Image.Image | Rejected:
     return image
 
 
-def _scale(raw_size: tuple[int, int], image_px: int) -> int:
+def decode_scale(raw_size: tuple[int, int], image_px: int) -> int:
     """The largest power of two that leaves the shorter side DECODE_MARGIN times as long as wanted; 1 if none does."""
     return next((scale for scale in SCALES if min(raw_size) >= scale * image_px * DECODE_MARGIN), 1)
 
