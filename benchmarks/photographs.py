@@ -1,6 +1,6 @@
 """JPEGs to time decoders with: rendered photographs, enlarged, with texture as fine and as strong as a camera's.
 
-How long a JPEG takes to decode hangs on its bytes a pixel more than on anything else, so the texture comes in two
+How long a JPEG takes to decode hangs on its bytes a pixel more than on anything else, so the texture comes in three
 strengths. Amplitudes fall with the frequency f as 1 / f ** exponent, as in natural scenes.
 """
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# Exponent of the texture. `usual`: the mean size of GLDv2's files (121 kB at 800 x 600);
-# `detailed`: 1.6 times that, foliage and gravel edge to edge.
-EXPONENTS = {"usual": 1.4, "detailed": 1.2}
+# Exponent of the texture. `usual`: the mean size of GLDv2's files (121 kB at 800 x 600, 500 tars of 1 GB for 4.1M);
+# `soft`: two thirds of it, shallow focus and skies; `detailed`: 1.6 times it, foliage and gravel edge to edge.
+EXPONENTS = {"usual": 1.4, "soft": 1.6, "detailed": 1.2}
 SOURCE_QUALITY = 90  # 4:2:0
 
 

@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from data_prep.jpeg_codec import SCALES, codec_version, decode_jpeg, encode_jpeg
 from data_prep.perceptual_hash import perceptual_hash
-from data_prep.shrink import area_thumbnail, resizer_version, shrink
+from data_prep.shrink import grey_thumbnail, resizer_version, shrink
 
 ResultT = TypeVar("ResultT")
 
@@ -31,7 +31,7 @@ ORIENTATION_TAG = 0x0112
 # JPEGs are decoded at no less than this times the wanted size: closer to it, what the scaled decoding makes sharper
 # than a resize would do shows in the result.
 DECODE_MARGIN = 9 / 8
-HASHED_PX = 64  # pictures are hashed from a thumbnail of this size, which is quicker and changes few bits
+HASHED_PX = 64  # pictures are hashed from a thumbnail of this size: quicker, and hardly a bit changes
 # Pillow's operation for each EXIF orientation that is not upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -205,7 +205,7 @@ def _decoded_scale(raw_size: tuple[int, int], rgb: np.ndarray, scale: int) -> in
 
 
 def _facts(raw_size: tuple[int, int], rgb: np.ndarray) -> ImageFacts:
-    return ImageFacts(*raw_size, perceptual_hash(area_thumbnail(rgb, HASHED_PX)))
+    return ImageFacts(*raw_size, perceptual_hash(grey_thumbnail(rgb, HASHED_PX)))
 
 
 def _rejected_by(error: Exception) -> Rejected:
