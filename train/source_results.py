@@ -116,14 +116,14 @@ def draw_search(rounds: list[Round], path: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(max(5.0, 1.3 * len(rounds) + 2), 4.5), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(max(5.0, 1.5 * len(rounds) + 2), 4.5), layout="constrained")
     way = []
     for number, one in enumerate(rounds, start=1):
         best = "" if one.kind == "start" else one.best
         for changed, trial in one.trials.items():
             axes.plot(number, trial.mean, "o", color="0.75", markersize=5, zorder=1)
             if changed == best and one.kind != "start" and one.taken is None:
-                axes.annotate(f"{_name(one, changed)}\nnot taken", (number, trial.mean), (0, -26), color="0.5",
+                axes.annotate(f"{_name(one, changed)}\nnot taken", (number, trial.mean), (0, 7), color="0.5",
                               textcoords="offset points", ha="center", fontsize=8)
         if one.kind == "start" or one.taken is not None:
             way.append((number, one.trials[best], "start" if one.kind == "start" else _name(one, best)))
