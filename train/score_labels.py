@@ -151,7 +151,8 @@ def read_rows(
 
     part = config.model_copy(update={"sources": tuple(s for s in config.sources if s.source in sources)})
     checked_dir = options.shards_root / config.name / "build" / "checked"
-    catalogue = check_images(scan_sources(part, options.raw_root), options.raw_root, checked_dir, options.workers)
+    catalogue = check_images(
+        scan_sources(part, options.raw_root), options.raw_root, checked_dir, options.workers, config.image_px)
     rows = {source: catalogue.filter(SCORED_ROWS, pl.col("source") == source) for source in sources}
     empty = [source for source, table in rows.items() if table.is_empty()]
     if empty:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_bytes
-from data_prep.images import Rejected, encoder_versions, to_jpeg
+from data_prep.images import Rejected, encoder_versions, prepare_image
 from data_prep.progress import progress_bar
 from data_prep.shard_plan import ImageSettings
 from train.data.preprocessing import PreprocessSpec, normalise_batch, resize_image
@@ -55,12 +55,13 @@ class RawPictures(Dataset):
             ConfigError: a file that cannot be read any more.
         """
         try:
-            jpeg = to_jpeg((self.raw_root / path).read_bytes(), **asdict(self.packing))
+            prepared = prepare_image((self.raw_root / path).read_bytes(), **asdict(self.packing))
         except OSError as error:
             raise ConfigError(f"{self.raw_root / path}: changed since the decode check: {error}") from error
-        if isinstance(jpeg, Rejected):
-            raise ConfigError(f"{self.raw_root / path}: changed since the decode check: {jpeg.reason}, {jpeg.detail}")
-        with Image.open(io.BytesIO(jpeg)) as image:
+        if isinstance(prepared, Rejected):
+            said = f"{prepared.reason}, {prepared.detail}"
+            raise ConfigError(f"{self.raw_root / path}: changed since the decode check: {said}")
+        with Image.open(io.BytesIO(prepared.jpeg)) as image:
             return np.asarray(resize_image(image.convert("RGB"), self.spec))
 
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from data_prep.errors import ConfigError
-from data_prep.images import to_jpeg
+from data_prep.images import prepare_image
 from data_prep.shard_plan import ImageSettings
 from train.data.picture_embeddings import RawPictures, cached_embeddings
 from train.data.preprocessing import PreprocessSpec, resize_image
@@ -34,7 +34,7 @@ def means(images):
 def test_pictures_are_seen_as_packed(raw_root):
     batch = pictures(raw_root)[1]
     assert batch.shape == (2, 8, 8, 3) and batch.dtype == torch.uint8
-    packed = Image.open(io.BytesIO(to_jpeg((raw_root / "3.png").read_bytes(), 12, 90)))
+    packed = Image.open(io.BytesIO(prepare_image((raw_root / "3.png").read_bytes(), 12, 90).jpeg))
     assert np.array_equal(batch[1].numpy(), np.asarray(resize_image(packed, SPEC)))
     assert len(pictures(raw_root)) == 3 and len(pictures(raw_root)[2]) == 1
 
