@@ -23,6 +23,7 @@ DOORS = {
     "requests": {"data_prep/remote.py"},
     "albumentations": {"train/data/augmentation.py"},
     "webdataset": {"data_prep/shards.py"},
+    "simplejpeg": {"data_prep/jpeg_codec.py"},
 }
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {
@@ -30,6 +31,9 @@ REQUIRED_ARGUMENTS = {
     "train/fit.py": ["quickstart"], "train/evaluate.py": ["final.ckpt", "--shards", "shards/x"],
     "train/evaluate_specialists.py": ["final.ckpt", "--shards", "shards/x"],
     "train/average.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"], "train/estimate.py": ["quickstart", "--images", "1"],
+    "train/concatenate.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"],
+    "train/choose_sources.py": ["quickstart", "--shards", "shards/x"],
+    "train/score_labels.py": ["quickstart", "--tower", "ViT-L-14", "--weights", "hub:x"],
     "export/convert.py": ["final.ckpt"], "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }

@@ -1,9 +1,9 @@
-"""Specialists of single domains side by side: each as if it were universal, and the oracle that knows every query's domain.
+"""Specialists of single domains side by side: each as if it were universal, and the oracle that knows the domains.
 
 python -m train.evaluate_specialists runs/uned_specialist_*/final.ckpt --shards shards/uned [--protocol uned-reference]
 
-The oracle takes, for a query of a domain, the specialist of that domain, for the query and for the whole merged index. So
-its score on a domain is that specialist's own, and its mean is the mean of the diagonal (UnED, arXiv 2309.01858).
+The oracle takes, for a query of a domain, the specialist of that domain, for the query and for the whole merged index.
+So its score on a domain is that specialist's own, and its mean is the mean of the diagonal (UnED, arXiv 2309.01858).
 """
 
 import argparse

@@ -7,7 +7,7 @@ scores. Depth and parameter names of the tower stay, so that learning-rate rules
 import re
 from collections.abc import Sequence
 
-from train.config import ScheduleConfig, StageConfig, TrainConfig
+from train.config import ScheduleConfig, StageConfig, TrainConfig, ViewConfig
 from train.model_config import BackboneConfig, HeadConfig
 
 NARROW_WIDTH = 72  # above the 64 axes that a PCA to the challenge's width needs
@@ -34,6 +34,8 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
         _small_stage(stage, px_by_size[stage.image_px, _stride(config, stage) or 0], sources)
         for stage in config.stages
     )
+    smallest_px = _small_px(config.backbone, 0, config.backbone.patch_stride or 0)
+    small_export_px = stages[-1].image_px if stages else smallest_px
     return config.model_copy(update={
         "name": f"smoke_{config.name}",
         "mixture": mixture,
@@ -41,7 +43,8 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
         "head": _small_head(config),
         "weight_files": {},
         "stages": stages,
-        "export_image_px": None if config.export_image_px is None else _small_export_px(config, stages),
+        "export_image_px": None if config.export_image_px is None else small_export_px,
+        "views": tuple(_small_view(view, small_export_px, _export_px(config)) for view in config.views),
         "n_workers": 0,
         "n_devices": 1,
         "n_nodes": 1,
@@ -49,13 +52,19 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
     })
 
 
+def _export_px(config: TrainConfig) -> int:
+    return config.export_image_px or config.stages[-1].image_px
+
+
+def _small_view(view: ViewConfig, small_px: int, export_px: int) -> ViewConfig:
+    """The same view, its size to the small export size as the recipe's is to the recipe's."""
+    if view.image_px is None:
+        return view
+    return view.model_copy(update={"image_px": max(1, round(small_px * view.image_px / export_px))})
+
+
 def _stride(config: TrainConfig, stage: StageConfig) -> int | None:
     return stage.patch_stride or config.backbone.patch_stride
-
-
-def _small_export_px(config: TrainConfig, stages: Sequence[StageConfig]) -> int:
-    """That of the last stage; without stages the smallest."""
-    return stages[-1].image_px if stages else _small_px(config.backbone, 0, config.backbone.patch_stride or 0)
 
 
 def _small_head(config: TrainConfig) -> HeadConfig:

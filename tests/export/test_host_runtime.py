@@ -15,6 +15,7 @@ from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.model.heads import build_head
+from train.model.image_model import ImageModel
 
 
 @pytest.fixture
@@ -91,6 +92,6 @@ def test_the_real_host_gives_the_same_embeddings(real_host, tmp_path, kind, arch
     out_dim = backbone.width if head_kind == "identity" else 64
     embedder = Embedder(backbone, build_head(head_kind, backbone.width, out_dim)).eval()
     spec = PreprocessSpec(64, backbone.mean, backbone.std, resize)
-    export_submission(embedder, spec, tmp_path / "saved_model.pt")
+    export_submission(ImageModel([embedder], [spec]), tmp_path / "saved_model.pt")
     results = {result.name: result for result in check_contract(tmp_path / "saved_model.pt", out_dim)}
     assert results["host runtime"].ok, results["host runtime"].detail

@@ -8,14 +8,17 @@ import torch
 from torch import nn
 
 from submission import baselines
-from submission.baselines import OFF_THE_SHELF, PCA_WHITENED, PcaHead, no_baselines, score_baselines
+from submission.baselines import OFF_THE_SHELF, PCA_WHITENED, no_baselines, score_baselines, starting_model
 from submission.evaluation_set import read_shards, read_table
 from submission.hosted_scorer import open_image
 from submission.scoring import Scoring, measure_score
 from train.checkpoint import load_checkpoint
+from train.concatenation import load_model
+from train.data.embeddings import choose_rows
 from train.data.preprocessing import preprocess
 from train.data.readers import ShardReader
 from train.model.backbones import build_backbone
+from train.model.image_model import projection_layer
 from train.retrieval.projection import fit_pca, random_projection
 
 
@@ -87,32 +90,21 @@ def test_the_projection_is_not_trusted_where_the_exported_file_disagrees(
     evaluation = read_shards(shards_dir)
     score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "agree")
     assert titles == ["off the shelf"]
-    monkeypatch.setattr(baselines, "PcaHead", lambda pca: PcaHead(random_projection(32, 6, np.random.default_rng(0))))
+    other = projection_layer(random_projection(32, 6, np.random.default_rng(0)))
+    monkeypatch.setattr(baselines, "projection_layer", lambda pca: other)
     score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "differ")
     assert titles == ["off the shelf", "off the shelf", "PCA-whitened"]
 
 
-def test_the_head_does_what_the_projection_does():
-    rng = np.random.default_rng(1)
-    features = rng.standard_normal((50, 8)).astype(np.float32)
-    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    pca = fit_pca(unit, 4, whiten=True)
-    with torch.no_grad():
-        projected = nn.functional.normalize(PcaHead(pca)(torch.from_numpy(features)), dim=1).numpy()
-    assert projected == pytest.approx(pca.project(unit), abs=1e-5)
-
-
 def test_training_images_are_chosen_by_a_stable_hash(checkpoint_path, shards_dir, monkeypatch):
-    checkpoint = load_checkpoint(checkpoint_path)
-    tower = build_backbone(checkpoint.backbone_spec).eval()
+    wide = starting_model(load_model(checkpoint_path))
     reader = ShardReader(shards_dir, "train")
-    everything = baselines._train_features(tower, checkpoint.preprocess, reader, "cpu")
+    everything = baselines._train_features(wide, reader, "cpu")
     assert everything.shape == (18, 32)
     monkeypatch.setattr(baselines, "_N_PCA_IMAGES", 5)
-    few = baselines._train_features(tower, checkpoint.preprocess, reader, "cpu")
+    few = baselines._train_features(wide, reader, "cpu")
     assert few.shape == (5, 32)
-    ranks = [baselines._rank(key) for key in reader.table.keys]
-    chosen = sorted(sorted(range(18), key=ranks.__getitem__)[:5])
+    chosen = choose_rows(reader, 5)
     assert few == pytest.approx(everything[chosen], abs=1e-5)
 
 

@@ -55,3 +55,15 @@ def test_a_run_without_stages_says_its_image_size():
     assert load_train_config("quickstart", ("stages=[]",)).stages == ()
     with pytest.raises(ConfigError, match="without stages there is no image size: give export_image_px"):
         load_train_config("quickstart", ("stages=[]", "export_image_px=null"))
+
+
+@pytest.mark.parametrize("override, part", [
+    ("views=[{flip: true}, {flip: true}]", "the same view twice"),
+    ("views=[]", "at least 1"),
+    ("views=[{crop: 1.5}]", "less than or equal to 1"),
+    ("views=[{zoom: 2}]", r"views\.0\.zoom: unknown key; known: crop, flip, image_px, resize"),
+    ("projection={out_dim: 65}", r"projection\.out_dim 65 is above head\.out_dim 64"),
+])
+def test_views_and_projection_are_checked(override, part):
+    with pytest.raises(ConfigError, match=part):
+        load_train_config("quickstart", (override,))

@@ -8,6 +8,7 @@ import copy
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -34,13 +35,6 @@ class SampleTable:
     accepted: tuple[tuple[str, ...], ...]
     roles: np.ndarray
     sizes_px: np.ndarray
-
-    def rows(self, indices: np.ndarray) -> "SampleTable":
-        """Only these samples."""
-        return SampleTable(
-            accepted=tuple(self.accepted[index] for index in indices),
-            **{field.name: getattr(self, field.name)[indices] for field in fields(self) if field.name != "accepted"},
-        )
 
 
 class ShardReader:
@@ -76,20 +70,31 @@ class ShardReader:
             metas += [meta for meta, _, _ in found]
         self.table = _table_of(metas)
         self._streams: dict[str, io.BufferedReader] = {}
+        self.part_of: tuple[ShardReader, np.ndarray] | None = None  # see `only`
 
     def __len__(self) -> int:
         return len(self._locations)
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_streams": {}}  # open files do not travel to worker processes
+        return self.__dict__ | {"_streams": {}, "part_of": None}  # open files do not travel to worker processes
+
+    def only(self, sources: Sequence[str]) -> "ShardReader":
+        """The samples of some sources in the same order, as a reader of these sources alone would list them.
+
+        Its `part_of` says (this reader, row of each sample in it): features of this one are features of that one.
+        """
+        rows = np.flatnonzero(np.isin(self.table.sources, list(sources)))
+        part = self.subset(rows)
+        part.part_of = (self, rows)
+        return part
 
     def subset(self, indices: np.ndarray) -> "ShardReader":
         """The same reader with only these samples."""
-        one = copy.copy(self)
-        one._locations = [self._locations[index] for index in indices]
-        one.table = self.table.rows(indices)
-        one._streams = {}
-        return one
+        some = copy.copy(self)
+        some._locations = [self._locations[index] for index in indices]
+        some.table = _rows_of(self.table, indices)
+        some._streams, some.part_of = {}, None
+        return some
 
     def jpeg_bytes(self, index: int) -> bytes:
         """The stored JPEG of sample `index`."""
@@ -108,6 +113,12 @@ class ShardReader:
         except OSError as error:
             where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
             raise ConfigError(f"{where}: damaged since it was packed: {error}; build the shards again") from error
+
+
+def _rows_of(table: SampleTable, rows: np.ndarray) -> SampleTable:
+    columns = {field.name: getattr(table, field.name) for field in fields(table)}
+    return SampleTable(**{name: column[rows] if isinstance(column, np.ndarray) else tuple(column[row] for row in rows)
+                          for name, column in columns.items()})
 
 
 def _index_shard(path: Path) -> list[tuple[dict, int, int]]:

@@ -25,10 +25,10 @@ class PowerNormalisation(nn.Module):
 
 
 class UnitLength(nn.Module):
-    """Features [B, W] -> divided by their length."""
+    """[B, D] -> unit length: what a projection fitted on unit embeddings sees."""
 
-    def forward(self, features: Tensor) -> Tensor:
-        return features / (features * features).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return embeddings / (embeddings * embeddings).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
 
 
 class MultiSampleDropout(nn.Module):

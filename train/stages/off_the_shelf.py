@@ -12,15 +12,17 @@ import torch
 
 from train.checkpoint import save_checkpoint
 from train.config import TrainConfig
-from train.data.feature_cache import compute_features
+from train.data.embeddings import embed_samples
 from train.data.readers import ShardReader
 from train.lightning_module import validation_values
+from train.model.image_model import ImageModel
 from train.stages.data import items_of
-from train.stages.start import preprocess_of, start_embedder, to_device
+from train.stages.final import stored_scores
+from train.stages.start import preprocess_of, starting_backbone, to_device, with_start_head
 
 
-def write_off_the_shelf(config: TrainConfig, shards_dir: Path, path: Path, cache_dir: Path) -> Path:
-    """Build what a run would start from, score it on the val split, write it to `path`.
+def write_off_the_shelf(config: TrainConfig, shards_dir: Path, path: Path, cache_dir: Path) -> None:
+    """Write what a run would start from, and its score on the val split, to `path`.
 
     Only a PCA head looks at the train images.
 
@@ -29,22 +31,22 @@ def write_off_the_shelf(config: TrainConfig, shards_dir: Path, path: Path, cache
     """
     reader = ShardReader(shards_dir, "train")
     torch.manual_seed(config.seed)  # a random head
-    embedder, head_spec = start_embedder(config, config.export_image_px, None, reader, cache_dir)
+    backbone = starting_backbone(config, config.export_image_px)
+    embedder, head_spec = with_start_head(config, backbone, config.export_image_px, reader, cache_dir)
     to_device(embedder, config.accelerator)
-    spec = preprocess_of(embedder.backbone, config.export_image_px, config.resize)
+    spec = preprocess_of(backbone, config.export_image_px, config.resize)
     validation = ShardReader(shards_dir, "val")
-    scores = validation_values(compute_features(embedder, validation, spec, title="validation"),
-                               items_of(validation.table))
+    embeddings = embed_samples(ImageModel([embedder], [spec]), validation, title="validation")
+    scores = stored_scores(validation_values(embeddings, items_of(validation.table)))
     meta = {
         "run": config.name,
-        "stage_index": -1,
+        "stage_index": 0,
         "stage": "off_the_shelf",
         "seed": config.seed,
-        "val": {name.removeprefix("val/"): round(float(value), 6) for name, value in scores.items()},
+        "val": scores,
         "label_hash": hashlib.sha256(b"").hexdigest(),
         "manifest_sha256": reader.manifest.sha256,
         "config": json.loads(config.model_dump_json()),
     }
-    print(f"off the shelf: val mMP@5 {meta['val']['mMP@5']:.4f}", flush=True)
+    print(f"off the shelf: val mMP@5 {scores['mMP@5']:.4f}", flush=True)
     save_checkpoint(path, embedder.cpu().eval(), head_spec, spec, (None, ()), meta)
-    return path

@@ -42,10 +42,20 @@ def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessS
 
 
 def start_embedder(
-    config: TrainConfig, image_px: int, patch_stride: int | None, reader: ShardReader, cache_dir: Path
+    config: TrainConfig, stage: StageConfig, reader: ShardReader, cache_dir: Path, backbone: Backbone | None = None
 ) -> tuple[Embedder, dict]:
-    """The embedder before any training and its head's description; a PCA head is fitted on the train samples."""
-    backbone = starting_backbone(config, image_px, patch_stride)
+    """The embedder before any training and its head's description; a PCA head is fitted on the train samples.
+
+    `backbone`: the tower of `starting_backbone`, where it is built already.
+    """
+    backbone = backbone or starting_backbone(config, stage.image_px, stage.patch_stride)
+    return with_start_head(config, backbone, stage.image_px, reader, cache_dir)
+
+
+def with_start_head(
+    config: TrainConfig, backbone: Backbone, image_px: int, reader: ShardReader, cache_dir: Path
+) -> tuple[Embedder, dict]:
+    """The tower under the head that the config starts with, and the head's description."""
     embedder = build_embedder(backbone, head_spec := config.head.to_spec())
     if config.head.init == "pca":
         to_device(backbone, config.accelerator)

@@ -82,3 +82,15 @@ def test_a_subset_is_the_same_reader_with_fewer_samples(packed):
         assert some.table.class_names[position] == reader.table.class_names[index]
         assert some.table.accepted[position] == reader.table.accepted[index]
     assert len(reader) > 40
+
+
+def test_a_part_lists_what_a_reader_of_its_sources_lists(packed):
+    whole, alone = ShardReader(packed, "train"), ShardReader(packed, "train", ("tiles",))
+    part = whole.only(("tiles",))
+    for name in ("keys", "sources", "domains", "class_names", "roles"):
+        assert np.array_equal(getattr(part.table, name), getattr(alone.table, name))
+    assert part.table.accepted == alone.table.accepted and len(part) == len(alone) < len(whole)
+    assert [part.jpeg_bytes(n) for n in range(len(part))] == [alone.jpeg_bytes(n) for n in range(len(alone))]
+    parent, rows = part.part_of
+    assert parent is whole and np.array_equal(whole.table.keys[rows], part.table.keys)
+    assert whole.part_of is None and set(whole.table.sources) == {"disks", "tiles"}

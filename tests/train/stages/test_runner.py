@@ -63,7 +63,7 @@ def test_stages_run_in_order_and_each_leaves_what_the_design_names(packed, tmp_p
     # Stage 1 leaves the tower alone, stage 2 moves it.
     first = weights_of(places.run_dir / "stage-1-head.ckpt")
     second = weights_of(places.run_dir / "stage-2-everything.ckpt")
-    start = runner.start_embedder(config, 16, None, None, tmp_path)[0].state_dict()
+    start = runner.start_embedder(config, config.stages[0], None, tmp_path)[0].state_dict()
     tower = [name for name in first if name.startswith("backbone.") and name.endswith("weight")]
     assert tower and all(torch.equal(first[name], start[name]) for name in tower)
     assert not any(torch.equal(first[name], second[name]) for name in tower)
@@ -188,7 +188,7 @@ def test_export_size_is_validated_anew(packed, tmp_path, make_config):
 def test_a_share_of_the_start_stays_in_the_result(packed, tmp_path, make_config):
     run_stages(make_config({}), Places(packed, tmp_path / "all"), resume=False)
     run_stages(make_config({"start_weight": 0.25}), Places(packed, tmp_path / "mixed"), resume=False)
-    start = runner.start_embedder(make_config({}), 16, None, None, tmp_path)[0].backbone.state_dict()
+    start = runner.start_embedder(make_config({}), make_config({}).stages[0], None, tmp_path)[0].backbone.state_dict()
     trained = weights_of(tmp_path / "all" / "stage-1-one.ckpt")["backbone.tower.0.weight"]
     mixed = weights_of(tmp_path / "mixed" / "stage-1-one.ckpt")["backbone.tower.0.weight"]
     assert torch.allclose(mixed, 0.25 * start["tower.0.weight"] + 0.75 * trained, atol=1e-6)

@@ -22,7 +22,7 @@ def test_weights_by_key_come_from_the_config(make_config, tmp_path):
 def test_a_pca_head_starts_as_the_projection_itself(packed, make_config, tmp_path):
     config = make_config({}, head={"kind": "linear", "out_dim": 6, "init": "pca"})
     reader = ShardReader(packed, "train")
-    embedder, head_spec = start_embedder(config, 16, None, reader, tmp_path)
+    embedder, head_spec = start_embedder(config, config.stages[0], reader, tmp_path)
     spec = preprocess_of(embedder.backbone, 16, "squash")
     features = compute_features(embedder.backbone, reader, spec)
     expected = fit_pca(features, 6, whiten=False).project(features)

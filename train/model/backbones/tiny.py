@@ -16,7 +16,8 @@ def build(spec: BackboneSpec) -> Backbone:
     if spec.weights is not None:
         raise unknown_name("weights of a tiny tower", spec.weights, ["null"], "backbone")
     if spec.output != "own":
-        raise ConfigError(f"backbone {spec.arch!r}: output: {spec.output} is not for the tiny towers")
+        raise ConfigError(f"backbone {spec.arch!r}: output: token is for transformers with a class token, "
+                          "output: gem for convolutional towers of timm")
     width = WIDTH_BY_ARCH[spec.arch]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
