@@ -156,7 +156,6 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     stage = config.stages[index]
     embedder, classifier = build_on_meta(config, stage, n_classes)
     named = named_on_meta(embedder, classifier)
-    build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
     sizes_px = torch.empty(_COUNTED, 2, device="meta")
     fastpath = torch.backends.mha.get_fastpath_enabled()
@@ -170,8 +169,9 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
         _backward(embeddings, classifier.centres)
 
     try:
-        with torch.no_grad():
-            tower_flops, features = _count(lambda: embedder.features(images))
+        embedder.requires_grad_(False)  # not no_grad: the counter's hooks stumble over views of a parameter under it
+        tower_flops, features = _count(lambda: embedder.features(images))
+        build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
         head_flops, _ = _count(lambda: _backward(embedder.project(features, sizes_px), classifier.centres))
         step_flops, _ = _count(step)
     finally:
