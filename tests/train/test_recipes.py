@@ -155,7 +155,8 @@ def world(tmp_path_factory) -> Path:
 def run_in_small(name: str, shards_dir: Path, run_dir: Path, *overrides: str) -> int:
     """Train the smoke form, export it, score the file; the width of its embedding."""
     assert fit([name, "--smoke", "--shards", str(shards_dir), "--run-dir", str(run_dir), *overrides]) == 0
-    out_dim = load_checkpoint(run_dir / "final.ckpt").head_spec["out_dim"]
+    head_spec = load_checkpoint(run_dir / "final.ckpt").head_spec
+    out_dim = head_spec.get("projection", head_spec)["out_dim"]
     assert convert([str(run_dir / "final.ckpt"), "--out-dim", str(out_dim)]) == 0
     if out_dim <= 64:  # the host takes no more
         assert validate([str(run_dir / "saved_model.pt"), "--shards", str(shards_dir), "--no-baselines"]) == 0

@@ -76,12 +76,12 @@ def test_the_generalised_mean_by_hand():
 def test_a_file_of_multigrain_fits_a_resnet(tmp_path):
     import timm
 
-    whole = timm.create_model("resnet10t", num_classes=7)
+    whole = timm.create_model("resnet18", num_classes=7)
     state = {f"features.{name}": value for name, value in whole.state_dict().items() if not name.startswith("fc.")}
     own = {"classifier.weight": torch.ones(1), "pool.p": torch.tensor(3.0)}
     torch.save({"epoch": 1, "model_state": state | own},
                tmp_path / "w.pt")
-    spec = BackboneSpec("timm", "resnet10t", f"file:{tmp_path / 'w.pt'}", 64, output="gem")
+    spec = BackboneSpec("timm", "resnet18", f"file:{tmp_path / 'w.pt'}", 64, output="gem")
     backbone = build_backbone(spec).eval()
     assert torch.equal(backbone.tower.layer1[0].conv1.weight, whole.layer1[0].conv1.weight)
     with torch.no_grad():
