@@ -1,43 +1,63 @@
-"""Second step: open every image once, in parallel; learn its hash and size, or why it cannot be used.
+"""Second step: open every image once, in parallel; learn its hashes and size, or why it cannot be used.
 
 Results are kept by (path, size, time of last change) as soon as a task ends, so an interrupted or repeated
-build does not decode again what it has seen.
+build does not decode again what it has seen. Images that will probably be packed are encoded in the same
+decode (`encoded_ahead`).
 """
 
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, CATALOGUE_SCHEMA
-from data_prep.files import sha256_of_bytes, writing_atomically
-from data_prep.images import Rejected, check_image, encoder_versions
+from data_prep.encoded_ahead import ImageSettings, write_encoded
+from data_prep.files import sha256_of_bytes
+from data_prep.images import Rejected, check_image, encoder_versions, to_jpeg
+from data_prep.parquet_parts import read_parts, write_part
 from data_prep.sources.source import MISSING_FILE
-from data_prep.workers import run_tasks
+from data_prep.workers import run_tasks, usable_cpus
 
-FILES_PER_TASK = 256
+MOST_FILES_PER_TASK = 512  # what a kill can cost
+FEWEST_FILES_PER_TASK = 32
+TASKS_PER_WORKER = 24  # enough that all workers end at about the same time
+PATHS_AT_ONCE = 50_000  # held as Python objects
 
 FOUND_COLUMNS = ("sha256", "width_px", "height_px", "reject_reason", "reject_detail")
 KEY_SCHEMA = {"path": pl.String, "size_bytes": pl.Int64, "mtime_ns": pl.Int64}
 CHECKED_SCHEMA = {**KEY_SCHEMA, **{name: CATALOGUE_SCHEMA[name] for name in FOUND_COLUMNS}}
 
 
-@dataclass(frozen=True)
-class RawFile:
-    """A file and the state it was listed in."""
+@dataclass(frozen=True, eq=False)
+class EncodeAhead:
+    """Which images are encoded while they are checked, how, and into which folder."""
 
-    path: str  # relative to the raw root
-    size_bytes: int
-    mtime_ns: int
+    paths: pl.Series
+    image: ImageSettings
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class CheckTask:
+    """Some files to open. `files` has KEY_SCHEMA's columns and `ahead`: whether to encode."""
+
+    files: pl.DataFrame
+    raw_root: str
+    cache_dir: str
+    encoded_dir: str
+    image: ImageSettings | None
 
 
 def check_images(
-    catalogue: pl.DataFrame, raw_root: Path, cache_dir: Path, n_workers: int = 1
+    catalogue: pl.DataFrame,
+    raw_root: Path,
+    cache_dir: Path,
+    workers: int | str = 1,
+    ahead: EncodeAhead | None = None,
 ) -> pl.DataFrame:
     """Fill sha256, width_px, height_px, and the reject reason of files that cannot be used.
 
@@ -45,56 +65,91 @@ def check_images(
         catalogue: rows in any order; those already rejected are not opened.
         cache_dir: folder for results, made for this raw root and these decoder versions in a folder of its
             own.
+        workers: see `workers.run_tasks`.
+        ahead: images to encode in the same decode; None encodes nothing.
 
     Returns:
         The same rows in the same order.
     """
     cache_dir = cache_dir / _cache_name(raw_root)
-    paths = catalogue.filter(ACCEPTED)["path"].unique().sort().to_list()
-    files = [file for path in paths if (file := _regular_file(raw_root, path)) is not None]
+    listed = _list_files(raw_root, catalogue.filter(ACCEPTED)["path"].unique().sort())
     known = _read_cache(cache_dir)
-    listed = pl.DataFrame([vars(file) for file in files], schema=KEY_SCHEMA)
-    pending = [RawFile(**row) for row in listed.join(known, on=list(KEY_SCHEMA), how="anti").to_dicts()]
-    tasks = [pending[start : start + FILES_PER_TASK] for start in range(0, len(pending), FILES_PER_TASK)]
+    pending = listed.join(known, on=list(KEY_SCHEMA), how="anti", maintain_order="left")
+    tasks = _plan_checks(pending, raw_root, cache_dir, ahead, workers)
     if tasks:
-        function = partial(check_files, raw_root=raw_root, cache_dir=cache_dir)
-        run_tasks(function, tasks, n_workers, "decode check", size_of=len, unit="image")
+        run_tasks(check_files, tasks, workers, "decode check", size_of=_n_files, unit="image")
         known = _read_cache(cache_dir)
     checked = listed.join(known, on=list(KEY_SCHEMA), how="left", maintain_order="left")
     return _with_results(catalogue, checked)
 
 
-def check_files(files: Sequence[RawFile], raw_root: Path, cache_dir: Path) -> int:
-    """Check some files and leave the results in one parquet file of `cache_dir`; returns their number."""
-    found = [
-        (file.path, file.size_bytes, file.mtime_ns, *_check_file(raw_root / file.path)) for file in files
-    ]
-    name = sha256_of_bytes("\n".join(map(str, files)).encode("utf-8", "surrogateescape"))[:24]
-    with writing_atomically(cache_dir / f"{name}.parquet") as unfinished_path:
-        pl.DataFrame(found, schema=CHECKED_SCHEMA, orient="row").write_parquet(unfinished_path)
-    return len(files)
+def check_files(task: CheckTask) -> int:
+    """Check some files, leave the results in one parquet file of the cache; returns their number."""
+    found, encoded = [], {}
+    raw_root = Path(task.raw_root)
+    for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
+        facts, jpeg = _check_file(raw_root / path, task.image if is_ahead else None)
+        found.append((path, size_bytes, mtime_ns, *facts))
+        if is_ahead and facts[3] is None:
+            encoded[facts[0]] = jpeg
+    name = sha256_of_bytes(str(task.files.rows()).encode())[:12]
+    write_encoded(Path(task.encoded_dir), name, encoded.items())  # first: a known file is not opened again
+    write_part(
+        pl.DataFrame(found, schema=CHECKED_SCHEMA, orient="row"), Path(task.cache_dir) / f"{name}.parquet"
+    )
+    return len(found)
 
 
-def _check_file(path: Path) -> tuple[str | None, int | None, int | None, str | None, str | None]:
-    """FOUND_COLUMNS of one file."""
+def _check_file(path: Path, image: ImageSettings | None) -> tuple[tuple, bytes | None]:
+    """FOUND_COLUMNS of one file, and its JPEG bytes: None for those that are not made or are the file itself."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        return None, None, None, "unreadable file", str(error.strerror)
+        return (None, None, None, "unreadable file", str(error.strerror)), None
     sha256 = hashlib.sha256(content).hexdigest()
-    facts = check_image(content)
+    facts, jpeg = check_image(content), None
+    if image is not None and not isinstance(facts, Rejected):
+        jpeg = to_jpeg(content, **asdict(image))
     if isinstance(facts, Rejected):
-        return sha256, None, None, facts.reason, facts.detail
-    return sha256, facts.width_px, facts.height_px, None, None
+        return (sha256, None, None, facts.reason, facts.detail), None
+    return (sha256, facts.width_px, facts.height_px, None, None), None if jpeg == content else jpeg
 
 
-def _regular_file(raw_root: Path, path: str) -> RawFile | None:
-    """None for what is missing or is no file: never opened, a pipe would block for ever."""
+def _plan_checks(
+    pending: pl.DataFrame, raw_root: Path, cache_dir: Path, ahead: EncodeAhead | None, workers: int | str
+) -> list[CheckTask]:
+    wanted = pl.lit(False) if ahead is None else pl.col("path").is_in(ahead.paths.implode())
+    n_workers = workers if isinstance(workers, int) and workers else usable_cpus()
+    per_worker = pending.height // (n_workers * TASKS_PER_WORKER)
+    files_per_task = min(max(per_worker, FEWEST_FILES_PER_TASK), MOST_FILES_PER_TASK)
+    image, folder = (None, "") if ahead is None else (ahead.image, str(ahead.folder.absolute()))
+    places = (str(raw_root.absolute()), str(cache_dir.absolute()), folder, image)
+    files = pending.with_columns(ahead=wanted)
+    return [CheckTask(chunk, *places) for chunk in files.iter_slices(files_per_task)]
+
+
+def _n_files(task: CheckTask) -> int:
+    return task.files.height
+
+
+def _list_files(raw_root: Path, paths: pl.Series) -> pl.DataFrame:
+    """KEY_SCHEMA's columns of the regular files among the paths."""
+    parts = [pl.DataFrame(schema=KEY_SCHEMA)]
+    for start in range(0, len(paths), PATHS_AT_ONCE):
+        some = paths.slice(start, PATHS_AT_ONCE)
+        states = np.fromiter((_state_of(f"{raw_root}/{path}") for path in some), dtype=np.dtype((np.int64, 2)))
+        part = pl.DataFrame({"path": some, "size_bytes": states[:, 0], "mtime_ns": states[:, 1]})
+        parts.append(part.filter(pl.col("size_bytes") >= 0))
+    return pl.concat(parts)
+
+
+def _state_of(path: str) -> tuple[int, int]:
+    """Size and time of last change; (-1, 0) for what is missing or is no file: a pipe would block for ever."""
     try:
-        state = os.stat(raw_root / path)
-    except OSError:
-        return None
-    return RawFile(path, state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+        state = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return -1, 0
+    return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else (-1, 0)
 
 
 def _cache_name(raw_root: Path) -> str:
@@ -102,8 +157,7 @@ def _cache_name(raw_root: Path) -> str:
 
 
 def _read_cache(cache_dir: Path) -> pl.DataFrame:
-    parts = [pl.read_parquet(path) for path in sorted(cache_dir.glob("*.parquet"))]
-    return pl.concat([pl.DataFrame(schema=CHECKED_SCHEMA), *parts]).unique(list(KEY_SCHEMA), keep="first")
+    return read_parts(cache_dir, CHECKED_SCHEMA).unique(list(KEY_SCHEMA), keep="first")
 
 
 def _with_results(catalogue: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:

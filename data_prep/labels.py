@@ -29,6 +29,11 @@ class Labels:
             )
         return self._ids[source, class_key]
 
+    def table(self) -> pl.DataFrame:
+        """source, class_key, class_id of every class: to join with a table of images."""
+        schema = {"source": pl.String, "class_key": pl.String, "class_id": pl.Int64}
+        return pl.DataFrame([(*names, number) for names, number in self._ids.items()], schema=schema, orient="row")
+
     def knows(self, source: str, class_key: str) -> bool:
         """Whether any accepted image carries that label."""
         return (source, class_key) in self._ids

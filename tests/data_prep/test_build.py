@@ -277,7 +277,7 @@ def test_the_command_line(raw_root, tmp_path, capsys):
 
 
 def test_the_command_line_reports_mistakes_without_a_traceback(tmp_path, capsys):
-    assert main(["no_such_mixture"]) == 1
+    assert main(["no_such_mixture"]) == 2
     assert "error: mixtures: no mixture 'no_such_mixture'; known:" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["pocket", "--raw", "x"])  # abbreviations and unknown flags are not guessed at

@@ -57,9 +57,9 @@ def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, mo
     opened = []
     check_file = decode_check._check_file
     monkeypatch.setattr(
-        decode_check, "_check_file", lambda path: opened.append(path.name) or check_file(path)
+        decode_check, "_check_file", lambda path, image: opened.append(path.name) or check_file(path, image)
     )
-    monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)
+    monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     first = check_images(table, raw_root, tmp_path / "cache")
     assert sorted(opened) == ["a.jpg", "b.jpg", "c.jpg"]
     assert check_images(table, raw_root, tmp_path / "cache").equals(first)
@@ -74,15 +74,15 @@ def test_finished_tasks_survive_an_interruption(raw_root, tmp_path, monkeypatch)
     opened = []
     check_file = decode_check._check_file
 
-    def stops_at_c(path):
+    def stops_at_c(path, image):
         if path.name == "c.jpg" and "c.jpg" not in opened:
             opened.append("c.jpg")
             raise KeyboardInterrupt
         opened.append(path.name)
-        return check_file(path)
+        return check_file(path, image)
 
     monkeypatch.setattr(decode_check, "_check_file", stops_at_c)
-    monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)
+    monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     table = catalogue("a.jpg", "b.jpg", "c.jpg")
     with pytest.raises(KeyboardInterrupt):
         check_images(table, raw_root, tmp_path / "cache")
@@ -106,7 +106,7 @@ def test_a_path_listed_by_two_sources_serves_both(raw_root, tmp_path):
 
 
 def test_workers_give_the_same_table(raw_root, tmp_path, monkeypatch):
-    monkeypatch.setattr(decode_check, "FILES_PER_TASK", 1)
+    monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 1)
     table = catalogue("a.jpg", "b.jpg", "empty.jpg")
-    alone = check_images(table, raw_root, tmp_path / "one", n_workers=1)
-    assert check_images(table, raw_root, tmp_path / "two", n_workers=2).equals(alone)
+    alone = check_images(table, raw_root, tmp_path / "one", workers=1)
+    assert check_images(table, raw_root, tmp_path / "two", workers=2).equals(alone)

@@ -7,11 +7,11 @@ import pytest
 from data_prep.catalogue import make_catalogue, reject
 from data_prep.hash_rank import rank_hash
 from data_prep.labels import number_classes
-from data_prep.shard_plan import SAMPLE_COLUMNS, ImageSettings, plan_shards
+from data_prep.shard_plan import SAMPLE_COLUMNS, Folders, ImageSettings, plan_shards
 from data_prep.sources.source import source_rows
 
 IMAGE = ImageSettings(image_px=64, jpeg_quality=90)
-FOLDERS = (Path("raw"), Path("shards"))
+FOLDERS = Folders(Path("raw"), Path("shards"))
 
 
 def catalogue(source, n_train, n_test=0):
@@ -81,7 +81,7 @@ def test_an_accepted_label_without_images_has_a_key_and_no_id():
 
 def test_the_hash_is_of_what_decides_the_bytes_not_of_this_machine():
     task = plan(catalogue("cars", 4))[0]
-    assert replace(task, raw_root="/elsewhere", shards_dir="/there").sha256() == task.sha256()
+    assert replace(task, folders=Folders(Path("/elsewhere"), "s3://there", Path("/b"))).sha256() == task.sha256()
     others = [
         replace(task, first_number=1),
         replace(task, path="train/cars-000009.tar"),
