@@ -95,7 +95,8 @@ def _results(client: "Client", function: Callable, tasks: Sequence) -> Iterator[
         if not running:
             break
         try:
-            done = wait(list(running), timeout=WAIT_FOR_WORKERS_S, return_when="FIRST_COMPLETED").done
+            with client.as_current():
+                done = wait(list(running), timeout=WAIT_FOR_WORKERS_S, return_when="FIRST_COMPLETED").done
         except TimeoutError:  # a long task, or nobody there to work on it
             _require_workers(client)
             continue

@@ -49,11 +49,11 @@ def run_tasks(
         def finished(position: int) -> None:
             bar.update(size_of(tasks[position]))
 
-        if isinstance(workers, str):
+        if isinstance(workers, str) and tasks:
             from data_prep.cluster import run_on_cluster
 
             return run_on_cluster(function, tasks, workers, finished)
-        n_workers = min(workers or usable_cpus(), len(tasks))
+        n_workers = min(workers or usable_cpus(), len(tasks)) if tasks else 1
         if n_workers > 1:
             return _run_in_pool(function, tasks, n_workers, finished)
         results = []

@@ -22,7 +22,8 @@ DOORS = {
     "kagglesdk": {"data_prep/kaggle_client.py"},
     "requests": {"data_prep/remote.py"},
     "albumentations": {"train/data/augmentation.py"},
-    "webdataset": {"data_prep/shards.py"},
+    "distributed": {"data_prep/cluster.py"},
+    "fsspec": {"data_prep/storage.py"},
 }
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {
@@ -33,7 +34,7 @@ REQUIRED_ARGUMENTS = {
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }
 HEAVY = ("torch", "torchvision", "timm", "open_clip", "faiss", "kaggle", "albumentations", "matplotlib",
-         "pytorch_lightning", "cv2", "scipy")
+         "pytorch_lightning", "cv2", "scipy", "distributed", "dask", "fsspec")
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -14,12 +14,15 @@ import yaml
 from PIL import Image
 
 from data_prep import build as build_module
+from data_prep import shards as shards_module
 from data_prep.build import build, main
+from data_prep.build_lock import only_build_in
 from data_prep.config_files import build_config
 from data_prep.errors import ConfigError
 from data_prep.manifest import load_manifest
 from data_prep.mixture import MixtureConfig
 from data_prep.shards import iterate_shard, write_shard
+from data_prep.storage import list_files, open_to_read
 
 REPOSITORY = Path(__file__).parents[2]
 MIXTURE = {
@@ -210,6 +213,85 @@ def test_a_killed_process_loses_nothing(finished, raw_root, tmp_path):
     (tmp_path / "small" / "train" / ".toys-000001.tar.1.unfinished").write_bytes(b"half")
     build(config(), raw_root, tmp_path, n_workers=1)
     assert contents(tmp_path / "small") == contents(finished)
+
+
+def test_a_packed_image_is_decoded_once(finished, raw_root, tmp_path, monkeypatch):
+    def decodes_again(content, **settings):
+        raise AssertionError("a second decode")
+
+    monkeypatch.setattr(shards_module, "to_jpeg", decodes_again)
+    build(config(), raw_root, tmp_path, n_workers=1)
+    assert contents(tmp_path / "small") == contents(finished)
+    assert not (tmp_path / "small" / "build" / "encoded").exists()
+
+
+@pytest.mark.parametrize("lost", ["nothing encoded ahead", "half of it", "damaged"])
+def test_what_was_not_encoded_ahead_is_encoded_late(finished, raw_root, tmp_path, monkeypatch, lost):
+    def guess(config, catalogue):
+        paths = catalogue["path"].unique().sort()
+        return paths.clear() if lost == "nothing encoded ahead" else paths.gather_every(2)
+
+    def stops(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_module, "_likely_packed", guess)
+    if lost == "damaged":
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(build_module, "plan_shards", stops)
+            build(config(), raw_root, tmp_path, n_workers=1)
+        for encoded in (tmp_path / "small" / "build" / "encoded").rglob("*.jpgs"):
+            encoded.write_bytes(b"?" * encoded.stat().st_size)
+    build(config(), raw_root, tmp_path, n_workers=1)
+    assert contents(tmp_path / "small") == contents(finished)
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_shards_behind_a_url(finished, raw_root, tmp_path, monkeypatch, scheme):
+    monkeypatch.chdir(tmp_path)
+    root = "memory://bucket/shards" if scheme == "memory" else f"file://{tmp_path}/bucket"
+    assert build(config(), raw_root, root, n_workers=1) == f"{root}/small/manifest.json"
+    there = {}
+    for path in contents(finished):
+        with open_to_read(f"{root}/small/{path}") as stream:
+            there[path] = hashlib.sha256(stream.read()).hexdigest()
+    assert there == contents(finished)
+    assert list_files(f"{root}/small", "*/*.tar") == {path for path in there if path.endswith(".tar")}
+    manifest = load_manifest(f"{root}/small")
+    assert manifest == load_manifest(finished)
+    samples = [meta for shard in manifest.shards for _, _, meta in iterate_shard(f"{root}/small/{shard.path}")]
+    assert len(samples) == 52
+    assert (tmp_path / "build" / "small" / "done").is_dir()
+
+
+def test_a_build_to_a_url_goes_on_and_replaces(finished, raw_root, tmp_path, monkeypatch):
+    root, written = f"file://{tmp_path}/bucket", []
+
+    def stops(task):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(task.path)
+        return write_shard(task)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(build_module, "write_shard", stops)
+        build(config(), raw_root, root, n_workers=1, build_root=tmp_path / "work")
+    times = {path: (tmp_path / "bucket" / "small" / path).stat().st_mtime_ns for path in written}
+    build(config(), raw_root, root, n_workers=1, build_root=tmp_path / "work")
+    assert times == {path: (tmp_path / "bucket" / "small" / path).stat().st_mtime_ns for path in written}
+    assert contents(tmp_path / "bucket" / "small") == contents(finished)
+    with pytest.raises(ConfigError, match=r"bucket/small: built with other settings \(image_px: 24 there, 16"):
+        build(config(image_px=16), raw_root, root, n_workers=1, build_root=tmp_path / "elsewhere")
+    build(config(samples_per_shard=20), raw_root, root, n_workers=1, replace=True, build_root=tmp_path / "work")
+    assert len(list((tmp_path / "bucket" / "small").glob("*/*.tar"))) == len(
+        load_manifest(f"{root}/small").shards
+    )
+
+
+def test_two_builds_in_one_folder(raw_root, tmp_path):
+    with only_build_in(tmp_path / "small" / "build"):
+        with pytest.raises(ConfigError, match=f"another build works in this folder: process {os.getpid()} on"):
+            build(config(), raw_root, tmp_path, n_workers=1)
+    build(config(), raw_root, tmp_path, n_workers=1)
 
 
 def test_building_again_changes_nothing(finished, raw_root, tmp_path):
