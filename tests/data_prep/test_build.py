@@ -288,9 +288,9 @@ def test_a_build_to_a_url_goes_on_and_replaces(finished, raw_root, tmp_path, mon
 
 
 def test_two_builds_in_one_folder(raw_root, tmp_path):
-    with only_build_in(tmp_path / "small" / "build"):
-        with pytest.raises(ConfigError, match=f"another build works in this folder: process {os.getpid()} on"):
-            build(config(), raw_root, tmp_path, n_workers=1)
+    message = f"another build works in this folder: process {os.getpid()} on"
+    with only_build_in(tmp_path / "small" / "build"), pytest.raises(ConfigError, match=message):
+        build(config(), raw_root, tmp_path, n_workers=1)
     build(config(), raw_root, tmp_path, n_workers=1)
 
 

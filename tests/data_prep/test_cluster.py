@@ -32,9 +32,9 @@ MIXTURE = {
 @pytest.fixture(scope="module")
 def cluster():
     """A scheduler and two worker processes on this machine; a task may outlive one death of its worker."""
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
-            yield cluster
+    workers = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), LocalCluster(**workers) as cluster:
+        yield cluster
 
 
 def pids(cluster):
@@ -68,9 +68,10 @@ def test_nobody_at_the_address(monkeypatch):
 
 def test_a_scheduler_without_workers(monkeypatch):
     monkeypatch.setattr(cluster_module, "WAIT_FOR_WORKERS_S", 1)
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty:
-        with pytest.raises(ConfigError, match=r"has no worker after 1 s; start some: dask worker inproc://"):
-            run_tasks(abs, [1], empty.scheduler_address, "abs")
+    message = r"has no worker after 1 s; start some: dask worker inproc://"
+    empty = LocalCluster(n_workers=0, processes=False, dashboard_address=":0")
+    with empty, pytest.raises(ConfigError, match=message):
+        run_tasks(abs, [1], empty.scheduler_address, "abs")
 
 
 def test_the_last_worker_goes_and_none_comes(monkeypatch):
