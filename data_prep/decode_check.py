@@ -17,7 +17,7 @@ import polars as pl
 from data_prep.catalogue import ACCEPTED, CATALOGUE_SCHEMA
 from data_prep.encoded_ahead import ImageSettings, write_encoded
 from data_prep.files import sha256_of_bytes
-from data_prep.images import Rejected, check_image, encoder_versions, to_jpeg
+from data_prep.images import Prepared, Rejected, check_image, encoder_versions, prepare_image
 from data_prep.parquet_parts import read_parts, write_part
 from data_prep.sources.source import MISSING_FILE
 from data_prep.workers import run_tasks, usable_cpus
@@ -107,11 +107,10 @@ def _check_file(path: Path, image: ImageSettings | None) -> tuple[tuple, bytes |
     except OSError as error:
         return (None, None, None, "unreadable file", str(error.strerror)), None
     sha256 = hashlib.sha256(content).hexdigest()
-    facts, jpeg = check_image(content), None
-    if image is not None and not isinstance(facts, Rejected):
-        jpeg = to_jpeg(content, **asdict(image))
-    if isinstance(facts, Rejected):
-        return (sha256, None, None, facts.reason, facts.detail), None
+    found = check_image(content) if image is None else prepare_image(content, **asdict(image))
+    if isinstance(found, Rejected):
+        return (sha256, None, None, found.reason, found.detail), None
+    facts, jpeg = (found.facts, found.jpeg) if isinstance(found, Prepared) else (found, None)
     return (sha256, facts.width_px, facts.height_px, None, None), None if jpeg == content else jpeg
 
 
