@@ -104,25 +104,6 @@ def to_jpeg(
     return buffer.getvalue()
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Interim."""
-
-    facts: ImageFacts
-    jpeg: bytes
-
-
-@_without_warnings
-def prepare_image(
-    content: bytes, image_px: int, jpeg_quality: int, apply_exif_orientation: bool
-) -> Prepared | Rejected:
-    """Interim: replaced by the images branch."""
-    jpeg = to_jpeg(content, image_px, jpeg_quality, apply_exif_orientation)
-    if isinstance(jpeg, Rejected):
-        return jpeg
-    return Prepared(ImageFacts(*_open(content).size), jpeg)
-
-
 def encoder_versions() -> dict[str, str]:
     """Versions of what decides the encoded bytes."""
     turbo = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
