@@ -96,7 +96,8 @@ def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_wor
 
     def check(catalogue: pl.DataFrame) -> pl.DataFrame:
         ahead = EncodeAhead(_likely_packed(config, catalogue), image, encoded_dir)
-        return check_images(catalogue, folders.raw_root, folders.build_dir / "checked", n_workers, ahead)
+        cache_dir = folders.build_dir / "checked"
+        return check_images(catalogue, folders.raw_root, cache_dir, n_workers, config.image_px, ahead)
 
     catalogue, counts = select_images(config, scanned, check)
     labels = number_classes(catalogue)

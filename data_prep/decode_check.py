@@ -8,6 +8,7 @@ decode (`encoded_ahead`).
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ FEWEST_FILES_PER_TASK = 32
 TASKS_PER_WORKER = 24  # enough that all workers end at about the same time
 PATHS_AT_ONCE = 50_000  # held as Python objects
 
-FOUND_COLUMNS = ("sha256", "width_px", "height_px", "reject_reason", "reject_detail")
+FOUND_COLUMNS = ("sha256", "phash", "width_px", "height_px", "reject_reason", "reject_detail")
 KEY_SCHEMA = {"path": pl.String, "size_bytes": pl.Int64, "mtime_ns": pl.Int64}
 CHECKED_SCHEMA = {**KEY_SCHEMA, **{name: CATALOGUE_SCHEMA[name] for name in FOUND_COLUMNS}}
 
@@ -45,11 +46,12 @@ class EncodeAhead:
 class CheckTask:
     """Some files to open. `files` has KEY_SCHEMA's columns and `ahead`: whether to encode."""
 
-    files: pl.DataFrame
     raw_root: str
     cache_dir: str
+    image_px: int
+    files: pl.DataFrame
+    image: ImageSettings | None  # None: nothing is encoded
     encoded_dir: str
-    image: ImageSettings | None
 
 
 def check_images(
@@ -57,25 +59,28 @@ def check_images(
     raw_root: Path,
     cache_dir: Path,
     workers: int | str = 1,
+    image_px: int = 256,
     ahead: EncodeAhead | None = None,
 ) -> pl.DataFrame:
-    """Fill sha256, width_px, height_px, and the reject reason of files that cannot be used.
+    """Fill sha256, phash, width_px, height_px, and the reject reason of files that cannot be used.
 
     Args:
         catalogue: rows in any order; those already rejected are not opened.
         cache_dir: folder for results, made for this raw root and these decoder versions in a folder of its
             own.
         workers: see `workers.run_tasks`.
-        ahead: images to encode in the same decode; None encodes nothing.
+        image_px: shorter side the pictures will be packed with; it decides the scale JPEGs are decoded at.
+        ahead: images to encode in the same decode, to the same `image_px`; None encodes nothing.
 
     Returns:
         The same rows in the same order.
     """
-    cache_dir = cache_dir / _cache_name(raw_root)
+    cache_dir = cache_dir / _cache_name(raw_root, image_px)
     listed = _list_files(raw_root, catalogue.filter(ACCEPTED)["path"].unique().sort())
     known = _read_cache(cache_dir)
     pending = listed.join(known, on=list(KEY_SCHEMA), how="anti", maintain_order="left")
-    tasks = _plan_checks(pending, raw_root, cache_dir, ahead, workers)
+    places = (str(raw_root.absolute()), str(cache_dir.absolute()), image_px)
+    tasks = [CheckTask(*places, *chunk) for chunk in _chunks(pending, ahead, workers)]
     if tasks:
         run_tasks(check_files, tasks, workers, "decode check", size_of=_n_files, unit="image")
         known = _read_cache(cache_dir)
@@ -88,9 +93,9 @@ def check_files(task: CheckTask) -> int:
     found, encoded = [], {}
     raw_root = Path(task.raw_root)
     for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
-        facts, jpeg = _check_file(raw_root / path, task.image if is_ahead else None)
+        facts, jpeg = _check_file(raw_root / path, task.image_px, task.image if is_ahead else None)
         found.append((path, size_bytes, mtime_ns, *facts))
-        if is_ahead and facts[3] is None:
+        if is_ahead and facts[-2] is None:
             encoded[facts[0]] = jpeg
     name = sha256_of_bytes(str(task.files.rows()).encode())[:12]
     write_encoded(Path(task.encoded_dir), name, encoded.items())  # first: a known file is not opened again
@@ -100,31 +105,32 @@ def check_files(task: CheckTask) -> int:
     return len(found)
 
 
-def _check_file(path: Path, image: ImageSettings | None) -> tuple[tuple, bytes | None]:
+def _check_file(path: Path, image_px: int, image: ImageSettings | None) -> tuple[tuple, bytes | None]:
     """FOUND_COLUMNS of one file, and its JPEG bytes: None for those that are not made or are the file itself."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        return (None, None, None, "unreadable file", str(error.strerror)), None
+        return (None, None, None, None, "unreadable file", str(error.strerror)), None
     sha256 = hashlib.sha256(content).hexdigest()
-    found = check_image(content) if image is None else prepare_image(content, **asdict(image))
+    found = check_image(content, image_px) if image is None else prepare_image(content, **asdict(image))
     if isinstance(found, Rejected):
-        return (sha256, None, None, found.reason, found.detail), None
+        return (sha256, None, None, None, found.reason, found.detail), None
     facts, jpeg = (found.facts, found.jpeg) if isinstance(found, Prepared) else (found, None)
-    return (sha256, facts.width_px, facts.height_px, None, None), None if jpeg == content else jpeg
+    good = (sha256, facts.phash, facts.width_px, facts.height_px, None, None)
+    return good, None if jpeg == content else jpeg
 
 
-def _plan_checks(
-    pending: pl.DataFrame, raw_root: Path, cache_dir: Path, ahead: EncodeAhead | None, workers: int | str
-) -> list[CheckTask]:
+def _chunks(
+    pending: pl.DataFrame, ahead: EncodeAhead | None, workers: int | str
+) -> Iterator[tuple[pl.DataFrame, ImageSettings | None, str]]:
+    """The last fields of each CheckTask."""
     wanted = pl.lit(False) if ahead is None else pl.col("path").is_in(ahead.paths.implode())
     n_workers = workers if isinstance(workers, int) and workers else usable_cpus()
     per_worker = pending.height // (n_workers * TASKS_PER_WORKER)
     files_per_task = min(max(per_worker, FEWEST_FILES_PER_TASK), MOST_FILES_PER_TASK)
-    image, folder = (None, "") if ahead is None else (ahead.image, str(ahead.folder.absolute()))
-    places = (str(raw_root.absolute()), str(cache_dir.absolute()), folder, image)
-    files = pending.with_columns(ahead=wanted)
-    return [CheckTask(chunk, *places) for chunk in files.iter_slices(files_per_task)]
+    how = (None, "") if ahead is None else (ahead.image, str(ahead.folder.absolute()))
+    for chunk in pending.with_columns(ahead=wanted).iter_slices(files_per_task):
+        yield chunk, *how
 
 
 def _n_files(task: CheckTask) -> int:
@@ -151,8 +157,8 @@ def _state_of(path: str) -> tuple[int, int]:
     return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else (-1, 0)
 
 
-def _cache_name(raw_root: Path) -> str:
-    return sha256_of_bytes(f"{raw_root.resolve()} {encoder_versions()}".encode())[:12]
+def _cache_name(raw_root: Path, image_px: int) -> str:
+    return sha256_of_bytes(f"{raw_root.resolve()} {image_px} {encoder_versions()}".encode())[:12]
 
 
 def _read_cache(cache_dir: Path) -> pl.DataFrame:
@@ -162,7 +168,7 @@ def _read_cache(cache_dir: Path) -> pl.DataFrame:
 def _with_results(catalogue: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
     """Catalogue rows with the results of their path; accepted rows without a result have no file."""
     results = checked.select("path", *FOUND_COLUMNS, was_checked=pl.lit(True))
-    joined = catalogue.drop("sha256", "width_px", "height_px").join(
+    joined = catalogue.drop("sha256", "phash", "width_px", "height_px").join(
         results, on="path", how="left", suffix="_found", maintain_order="left"
     )
     reason = pl.when("was_checked").then("reject_reason_found").otherwise(pl.lit(MISSING_FILE))

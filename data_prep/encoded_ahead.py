@@ -29,7 +29,7 @@ PLACE_COLUMNS = ("file", "offset", "n_bytes", "crc32")
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """How pictures are stored: see `images.to_jpeg`."""
+    """How pictures are stored: see `images.prepare_image`."""
 
     image_px: int
     jpeg_quality: int

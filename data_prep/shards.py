@@ -17,7 +17,7 @@ from typing import BinaryIO
 from data_prep.encoded_ahead import encoded_folder, read_encoded
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file, writing_atomically
-from data_prep.images import Rejected, to_jpeg
+from data_prep.images import Rejected, prepare_image
 from data_prep.manifest import ClassEntry, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.shard_plan import ShardTask
 from data_prep.storage import Location, is_url, join, open_to_read, size_of, writing_whole
@@ -130,10 +130,10 @@ def _jpeg_of(task: ShardTask, description: dict, place: tuple, encoded_dir: Path
     content = _raw_content(path, description["sha256"])
     if is_packed_as_it_is:
         return content
-    image = to_jpeg(content, **asdict(task.image))
+    image = prepare_image(content, **asdict(task.image))
     if isinstance(image, Rejected):
         raise ConfigError(f"{path}: passed the decode check, now {image.reason}: {image.detail}")
-    return image
+    return image.jpeg
 
 
 def _raw_content(path: Path, sha256: str) -> bytes:

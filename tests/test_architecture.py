@@ -24,6 +24,7 @@ DOORS = {
     "albumentations": {"train/data/augmentation.py"},
     "distributed": {"data_prep/cluster.py"},
     "fsspec": {"data_prep/storage.py"},
+    "simplejpeg": {"data_prep/jpeg_codec.py"},
 }
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {

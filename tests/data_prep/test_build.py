@@ -219,7 +219,7 @@ def test_a_packed_image_is_decoded_once(finished, raw_root, tmp_path, monkeypatc
     def decodes_again(content, **settings):
         raise AssertionError("a second decode")
 
-    monkeypatch.setattr(shards_module, "to_jpeg", decodes_again)
+    monkeypatch.setattr(shards_module, "prepare_image", decodes_again)
     build(config(), raw_root, tmp_path, n_workers=1)
     assert contents(tmp_path / "small") == contents(finished)
     assert not (tmp_path / "small" / "build" / "encoded").exists()

@@ -7,7 +7,9 @@ from PIL import Image
 
 from data_prep import decode_check
 from data_prep.catalogue import make_catalogue
-from data_prep.decode_check import check_images
+from data_prep.decode_check import EncodeAhead, check_images
+from data_prep.encoded_ahead import ImageSettings, read_encoded, read_index
+from data_prep.images import check_image, prepare_image
 from data_prep.sources.source import MISSING_FILE, source_rows
 
 
@@ -40,6 +42,26 @@ def test_hash_size_and_reason_of_each_file_in_the_order_of_the_rows(raw_root, tm
     assert dict(table.schema) == dict(catalogue().schema)
 
 
+def test_the_perceptual_hash_is_that_of_the_picture(raw_root, tmp_path):
+    Image.radial_gradient("L").save(raw_root / "a.jpg")
+    table = check_images(catalogue("a.jpg", "b.jpg"), raw_root, tmp_path / "cache", image_px=100)
+    facts = check_image((raw_root / "a.jpg").read_bytes(), 100)
+    assert facts.phash is not None
+    assert table["phash"].to_list() == [facts.phash, None]  # one colour has nothing to hash
+
+
+def test_images_asked_for_are_encoded_in_the_same_decode(raw_root, tmp_path):
+    settings = ImageSettings(16, 90)
+    ahead = EncodeAhead(pl.Series(["a.jpg", "empty.jpg"]), settings, tmp_path / "encoded")
+    paths = ("a.jpg", "b.jpg", "empty.jpg")
+    table = check_images(catalogue(*paths), raw_root, tmp_path / "cache", image_px=16, ahead=ahead)
+    assert table.equals(check_images(catalogue(*paths), raw_root, tmp_path / "other", image_px=16))
+    ((sha256, *place),) = read_index(tmp_path / "encoded").iter_rows()
+    assert sha256 == table["sha256"][0]
+    content = (raw_root / "a.jpg").read_bytes()
+    assert read_encoded(tmp_path / "encoded", *place) == prepare_image(content, 16, 90).jpeg
+
+
 def test_what_is_no_file_is_rejected_and_never_opened(raw_root, tmp_path):
     table = check_images(catalogue("no.jpg", "folder.jpg", "pipe.jpg"), raw_root, tmp_path / "cache")
     assert table["reject_reason"].to_list() == [MISSING_FILE] * 3
@@ -57,7 +79,7 @@ def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, mo
     opened = []
     check_file = decode_check._check_file
     monkeypatch.setattr(
-        decode_check, "_check_file", lambda path, image: opened.append(path.name) or check_file(path, image)
+        decode_check, "_check_file", lambda path, *how: opened.append(path.name) or check_file(path, *how)
     )
     monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     first = check_images(table, raw_root, tmp_path / "cache")
@@ -74,12 +96,12 @@ def test_finished_tasks_survive_an_interruption(raw_root, tmp_path, monkeypatch)
     opened = []
     check_file = decode_check._check_file
 
-    def stops_at_c(path, image):
+    def stops_at_c(path, *how):
         if path.name == "c.jpg" and "c.jpg" not in opened:
             opened.append("c.jpg")
             raise KeyboardInterrupt
         opened.append(path.name)
-        return check_file(path, image)
+        return check_file(path, *how)
 
     monkeypatch.setattr(decode_check, "_check_file", stops_at_c)
     monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
