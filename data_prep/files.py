@@ -29,8 +29,11 @@ def writing_atomically(path: Path, synced: bool = True) -> Iterator[Path]:
         os.replace(unfinished_path, path)
         if synced:
             _sync(path.parent)
-    except OSError as error:
-        raise _naming(error, path) from error
+    except Exception as error:
+        named = _naming(error, path)
+        if named is None:
+            raise
+        raise named from error
     finally:
         unfinished_path.unlink(missing_ok=True)
 
@@ -51,12 +54,14 @@ def sha256_of_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _naming(error: OSError, path: Path) -> OSError:
-    """The error itself if it names a file, otherwise the same one with number and name."""
+def _naming(error: Exception, path: Path) -> OSError | None:
+    """The system's error with number and name; None if it has a name already, or is something else."""
+    number = error.errno if isinstance(error, OSError) else None
     found = re.search(r"\(os error (\d+)\)", str(error))
-    number = int(found[1]) if error.errno is None and found else error.errno
-    if number is None or error.filename is not None:
-        return error
+    if number is None and found:
+        number = int(found[1])
+    if number is None or getattr(error, "filename", None) is not None:
+        return None
     return OSError(number, os.strerror(number), str(path))
 
 
