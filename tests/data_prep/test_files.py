@@ -47,7 +47,7 @@ def test_errors_of_rust_libraries_get_number_and_name(tmp_path, kind):
     with pytest.raises(OSError, match=message) as caught, writing_atomically(tmp_path / "a.txt"):
         raise kind("parquet: No space left on device (os error 28)")
     assert caught.value.errno == errno.ENOSPC
-    with pytest.raises(RuntimeError, match="^something else$"), writing_atomically(tmp_path / "a.txt"):
+    with pytest.raises(RuntimeError, match=r"^something else$"), writing_atomically(tmp_path / "a.txt"):
         raise RuntimeError("something else")
 
 
