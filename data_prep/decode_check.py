@@ -91,9 +91,10 @@ def check_images(
 def check_files(task: CheckTask) -> int:
     """Check some files, leave the results in one parquet file of the cache; returns their number."""
     found, encoded = [], {}
-    raw_root = Path(task.raw_root)
+    how_to_encode = None if task.image is None else asdict(task.image)
     for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
-        facts, jpeg = _check_file(raw_root / path, task.image_px, task.image if is_ahead else None)
+        raw_path = f"{task.raw_root}/{path}"
+        facts, jpeg = _check_file(raw_path, task.image_px, how_to_encode if is_ahead else None)
         found.append((path, size_bytes, mtime_ns, *facts))
         if is_ahead and facts[-2] is None:
             encoded[facts[0]] = jpeg
@@ -105,14 +106,15 @@ def check_files(task: CheckTask) -> int:
     return len(found)
 
 
-def _check_file(path: Path, image_px: int, image: ImageSettings | None) -> tuple[tuple, bytes | None]:
+def _check_file(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
     """FOUND_COLUMNS of one file, and its JPEG bytes: None for those that are not made or are the file itself."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb", buffering=0) as stream:
+            content = stream.readall()
     except OSError as error:
         return (None, None, None, None, "unreadable file", str(error.strerror)), None
     sha256 = hashlib.sha256(content).hexdigest()
-    found = check_image(content, image_px) if image is None else prepare_image(content, **asdict(image))
+    found = check_image(content, image_px) if image is None else prepare_image(content, **image)
     if isinstance(found, Rejected):
         return (sha256, None, None, None, found.reason, found.detail), None
     facts, jpeg = (found.facts, found.jpeg) if isinstance(found, Prepared) else (found, None)

@@ -5,9 +5,8 @@ lies. Pictures are found by the sha256 of their raw file, so it does not matter 
 picture carries a checksum: what is damaged or missing is simply encoded again, so nothing here has to be synced.
 """
 
-import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,21 +40,19 @@ def encoded_folder(build_dir: Path, image: ImageSettings) -> Path:
     return build_dir / "encoded" / sha256_of_bytes(f"{image} {encoder_versions()}".encode())[:12]
 
 
-def write_encoded(folder: Path, name: str, pictures: Iterable[tuple[str, bytes | None]]) -> None:
-    """Keep some pictures under one name.
+def write_encoded(folder: Path, name: str, pictures: Collection[tuple[str, bytes | None]]) -> None:
+    """Keep some pictures under one name, if there are any.
 
     Args:
         pictures: (sha256 of the raw file, JPEG bytes or None if the raw file is packed as it is).
     """
-    rows = []
-    content = io.BytesIO()
-    for sha256, jpeg in pictures:
-        rows.append((sha256, name, content.tell(), len(jpeg or b""), zlib.crc32(jpeg or b"")))
-        content.write(jpeg or b"")
-    if not rows:
+    if not pictures:
         return
-    with writing_atomically(folder / f"{name}.jpgs", synced=False) as unfinished_path:
-        unfinished_path.write_bytes(content.getbuffer())
+    rows, offset = [], 0
+    with writing_atomically(folder / f"{name}.jpgs", synced=False) as path, open(path, "wb", buffering=0) as stream:
+        for sha256, jpeg in pictures:
+            rows.append((sha256, name, offset, len(jpeg or b""), zlib.crc32(jpeg or b"")))
+            offset += stream.write(jpeg or b"")
     index = pl.DataFrame(rows, schema=INDEX_SCHEMA, orient="row")
     write_part(index, folder / f"{name}.parquet")
 
