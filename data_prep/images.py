@@ -9,11 +9,14 @@ and encoded once. Colour profiles are not applied: the host's own loader does no
 import io
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TypeVar
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
+
+from data_prep.perceptual_hash import THUMBNAIL_PX, perceptual_hash
 
 ResultT = TypeVar("ResultT")
 
@@ -41,10 +44,11 @@ class Rejected:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Size of the raw picture as stored, before any EXIF rotation."""
+    """Size of the raw picture as stored, before any EXIF rotation, and how it looks."""
 
     width_px: int
     height_px: int
+    phash: int | None = None  # perceptual_hash of the pixels; None for flat pictures
 
 
 def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
@@ -61,7 +65,7 @@ def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT
 
 @_without_warnings
 def check_image(content: bytes) -> ImageFacts | Rejected:
-    """Decode the whole file once, as small as the format allows, to learn its size or what is wrong with it.
+    """Decode the whole file once, as small as its hash allows, to learn size and hash, or what is wrong with it.
 
     Whatever passes here also passes `to_jpeg`: the same opening, decoding and colour conversion runs in both.
     """
@@ -69,8 +73,10 @@ def check_image(content: bytes) -> ImageFacts | Rejected:
     if isinstance(opened, Rejected):
         return opened
     facts = ImageFacts(*opened.size)
-    decoded = _decode(opened, smallest_px=1)
-    return decoded if isinstance(decoded, Rejected) else facts
+    decoded = _decode(opened, smallest_px=THUMBNAIL_PX)
+    if isinstance(decoded, Rejected):
+        return decoded
+    return replace(facts, phash=perceptual_hash(np.asarray(decoded)))
 
 
 @_without_warnings

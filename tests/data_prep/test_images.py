@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from data_prep.images import ImageFacts, Rejected, check_image, to_jpeg
+from data_prep.perceptual_hash import perceptual_hash
 
 
 def gradient(width, height):
@@ -184,7 +185,10 @@ def test_a_camera_file_with_a_second_picture_is_not_animated():
 
 
 def test_facts_are_the_stored_size():
-    assert check_image(with_orientation(gradient(60, 40), 6)) == ImageFacts(width_px=60, height_px=40)
+    content = with_orientation(gradient(60, 40), 6)
+    phash = perceptual_hash(np.asarray(Image.open(io.BytesIO(content))))
+    assert check_image(content) == ImageFacts(width_px=60, height_px=40, phash=phash)
+    assert check_image(encoded(Image.new("RGB", (60, 40)))) == ImageFacts(60, 40, phash=None)
 
 
 def test_the_same_picture_gives_the_same_bytes():
