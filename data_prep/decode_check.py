@@ -22,7 +22,7 @@ from data_prep.workers import run_tasks
 
 FILES_PER_TASK = 256
 
-FOUND_COLUMNS = ("sha256", "width_px", "height_px", "reject_reason", "reject_detail")
+FOUND_COLUMNS = ("sha256", "phash", "width_px", "height_px", "reject_reason", "reject_detail")
 KEY_SCHEMA = {"path": pl.String, "size_bytes": pl.Int64, "mtime_ns": pl.Int64}
 CHECKED_SCHEMA = {**KEY_SCHEMA, **{name: CATALOGUE_SCHEMA[name] for name in FOUND_COLUMNS}}
 
@@ -39,7 +39,7 @@ class RawFile:
 def check_images(
     catalogue: pl.DataFrame, raw_root: Path, cache_dir: Path, n_workers: int = 1
 ) -> pl.DataFrame:
-    """Fill sha256, width_px, height_px, and the reject reason of files that cannot be used.
+    """Fill sha256, phash, width_px, height_px, and the reject reason of files that cannot be used.
 
     Args:
         catalogue: rows in any order; those already rejected are not opened.
@@ -75,17 +75,17 @@ def check_files(files: Sequence[RawFile], raw_root: Path, cache_dir: Path) -> in
     return len(files)
 
 
-def _check_file(path: Path) -> tuple[str | None, int | None, int | None, str | None, str | None]:
+def _check_file(path: Path) -> tuple[str | int | None, ...]:
     """FOUND_COLUMNS of one file."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        return None, None, None, "unreadable file", str(error.strerror)
+        return None, None, None, None, "unreadable file", str(error.strerror)
     sha256 = hashlib.sha256(content).hexdigest()
     facts = check_image(content)
     if isinstance(facts, Rejected):
-        return sha256, None, None, facts.reason, facts.detail
-    return sha256, facts.width_px, facts.height_px, None, None
+        return sha256, None, None, None, facts.reason, facts.detail
+    return sha256, facts.phash, facts.width_px, facts.height_px, None, None
 
 
 def _regular_file(raw_root: Path, path: str) -> RawFile | None:
@@ -98,7 +98,7 @@ def _regular_file(raw_root: Path, path: str) -> RawFile | None:
 
 
 def _cache_name(raw_root: Path) -> str:
-    return sha256_of_bytes(f"{raw_root.resolve()} {encoder_versions()}".encode())[:12]
+    return sha256_of_bytes(f"{raw_root.resolve()} {encoder_versions()} {FOUND_COLUMNS}".encode())[:12]
 
 
 def _read_cache(cache_dir: Path) -> pl.DataFrame:
@@ -109,7 +109,7 @@ def _read_cache(cache_dir: Path) -> pl.DataFrame:
 def _with_results(catalogue: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
     """Catalogue rows with the results of their path; accepted rows without a result have no file."""
     results = checked.select("path", *FOUND_COLUMNS, was_checked=pl.lit(True))
-    joined = catalogue.drop("sha256", "width_px", "height_px").join(
+    joined = catalogue.drop("sha256", "phash", "width_px", "height_px").join(
         results, on="path", how="left", suffix="_found", maintain_order="left"
     )
     reason = pl.when("was_checked").then("reject_reason_found").otherwise(pl.lit(MISSING_FILE))
