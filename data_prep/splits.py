@@ -8,7 +8,7 @@ import polars as pl
 
 from data_prep.catalogue import ACCEPTED, reject
 from data_prep.errors import ConfigError
-from data_prep.hash_rank import rank_hash
+from data_prep.hash_rank import rank_hashes
 
 IN_EVALUATION = pl.col("split").is_in(["val", "test"])
 CAN_ASK = pl.col("role").is_in(["query", "both"])
@@ -110,8 +110,9 @@ def _require_official(rows: pl.DataFrame, source: str) -> None:
 
 def _move_classes(rows: pl.DataFrame, source: str, rule: SplitRule, seed: int) -> pl.DataFrame:
     """Train classes dealt to test, then val, in hash order."""
-    scorable = _scorable_train_classes(rows)
-    scorable.sort(key=lambda class_key: (rank_hash(seed, "split", source, class_key), class_key))
+    keys = _scorable_train_classes(rows)
+    hashes = rank_hashes(seed, "split", pl.repeat(source, len(keys), eager=True), keys)
+    scorable = pl.DataFrame([hashes.alias("hash"), keys]).sort("hash", "class_key")["class_key"].to_list()
     n_test = _share(rule.test_fraction, len(scorable))
     n_val = min(_share(rule.val_fraction, len(scorable)), len(scorable) - n_test)
     moved = pl.when(pl.col("class_key").is_in(scorable[:n_test])).then(pl.lit("test"))
@@ -121,11 +122,11 @@ def _move_classes(rows: pl.DataFrame, source: str, rule: SplitRule, seed: int) -
     return rows.with_columns(split=split).with_columns(role=role)
 
 
-def _scorable_train_classes(rows: pl.DataFrame) -> list[str]:
+def _scorable_train_classes(rows: pl.DataFrame) -> pl.Series:
     train = rows.filter(ACCEPTED, pl.col("split") == "train")
     asks, answers = CAN_ASK | (pl.col("role") == ""), CAN_ANSWER | (pl.col("role") == "")
     counted = train.group_by("class_key").agg(n=pl.len(), asks=asks.any(), answers=answers.any())
-    return counted.filter(pl.col("n") >= 2, "asks", "answers")["class_key"].to_list()
+    return counted.filter(pl.col("n") >= 2, "asks", "answers")["class_key"]
 
 
 def _share(fraction: float, n: int) -> int:
