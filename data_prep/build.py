@@ -13,15 +13,23 @@ from pathlib import Path
 
 import polars as pl
 
-from data_prep.catalogue import count_by_source, count_rejects
+from data_prep.catalogue import ACCEPTED, count_by_source, count_rejects
 from data_prep.decode_check import check_images
 from data_prep.duplicates import reject_duplicates, reject_leaks
 from data_prep.errors import ConfigError
 from data_prep.files import writing_atomically
 from data_prep.images import encoder_versions
 from data_prep.labels import Labels, number_classes
+from data_prep.leak_guard import read_guards, reject_guarded, reject_near_leaks
 from data_prep.manifest import MANIFEST_NAME, Manifest, ShardEntry, load_manifest, save_manifest
-from data_prep.mixture import MixtureConfig, load_mixture
+from data_prep.mixture import MixtureConfig, NearDuplicatesConfig, load_mixture
+from data_prep.near_duplicates import (
+    DEFAULT_MAX_BITS,
+    NO_NEIGHBOURS,
+    hash_neighbours,
+    reject_near_duplicates,
+    write_near_duplicates,
+)
 from data_prep.report import print_summary, write_rejects, write_report
 from data_prep.scan import scan_sources
 from data_prep.selection import reject_extra_classes, reject_over_cap, reject_small_classes
@@ -51,7 +59,7 @@ def build(
     shards_dir = shards_root / config.name
     if not replace:
         _refuse_other_settings(shards_dir, config)
-    catalogue, counts = select_images(config, raw_root, shards_dir / "build" / "checked", n_workers)
+    catalogue, counts, near_duplicates = select_images(config, raw_root, shards_dir / "build" / "checked", n_workers)
     labels = number_classes(catalogue)
     image = ImageSettings(config.image_px, config.jpeg_quality, config.exif_orientation == "apply")
     folders = (raw_root, shards_dir)
@@ -60,6 +68,7 @@ def build(
     with writing_atomically(shards_dir / "catalogue.parquet") as unfinished_path:
         catalogue.write_parquet(unfinished_path)
     write_rejects(catalogue, shards_dir / "rejects.csv")
+    write_near_duplicates(near_duplicates, shards_dir / "near_duplicates.csv")
     manifest = _manifest(config, labels, shards, catalogue, counts)
     write_report(manifest, shards_dir, shards_dir / "report.html")
     return save_manifest(manifest, shards_dir)
@@ -67,25 +76,34 @@ def build(
 
 def select_images(
     config: MixtureConfig, raw_root: Path, cache_dir: Path, n_workers: int
-) -> tuple[pl.DataFrame, Counts]:
-    """The catalogue after every step before the shards, and what each step left of each source."""
+) -> tuple[pl.DataFrame, Counts, pl.DataFrame | None]:
+    """The catalogue after every step before the shards, what each step left of each source, and the near copies.
+
+    The last has the columns of `near_duplicates.FOUND_SCHEMA`; None where the mixture does not ask for them.
+    """
     rules = {s.source: SplitRule(s.split, s.val_fraction, s.test_fraction) for s in config.sources}
     minimum = {s.source: s.min_per_class for s in config.sources}
     max_classes = {s.source: s.max_classes for s in config.sources if s.max_classes is not None}
     cap = {s.source: s.cap_per_class for s in config.sources if s.cap_per_class is not None}
+    guard = read_guards(config.leak_guard or ())
+    catalogue = scan_sources(config, raw_root)
+    counts: Counts = {s.source: {} for s in sorted(config.sources, key=lambda s: s.source)}
+    _count(catalogue, "scan", counts)
+    catalogue = check_images(catalogue, raw_root, cache_dir, n_workers)
+    _count(catalogue, "decode check", counts)
+    catalogue = reject_duplicates(catalogue)
+    _count(catalogue, "exact duplicates", counts)
+    catalogue, near, findings = _compare_looks(catalogue, guard, config.near_duplicates)
+    if findings is not None:
+        _count(catalogue, "near duplicates", counts)
     steps = {
-        "decode check": lambda table: check_images(table, raw_root, cache_dir, n_workers),
-        "exact duplicates": reject_duplicates,
         "splits": lambda table: assign_splits(table, rules, config.seed),
-        "leak guard": reject_leaks,
+        "leak guard": lambda table: _reject_all_leaks(table, guard, near, config.near_duplicates is not None),
         "queries": settle_queries,
         "minimum per class": lambda table: reject_small_classes(table, minimum),
         "number of classes": lambda table: reject_extra_classes(table, max_classes, config.seed),
         "cap per class": lambda table: reject_over_cap(table, cap, config.seed),
     }
-    catalogue = scan_sources(config, raw_root)
-    counts: Counts = {s.source: {} for s in sorted(config.sources, key=lambda s: s.source)}
-    _count(catalogue, "scan", counts)
     for name, step in steps.items():
         catalogue = step(catalogue)
         _count(catalogue, name, counts)
@@ -93,7 +111,32 @@ def select_images(
         if by_step["cap per class"]["images"] == 0:
             rejects = count_rejects(catalogue.filter(pl.col("source") == source))
             raise ConfigError(f"{source}: no image left; turned away: {rejects}")
-    return catalogue, counts
+    return catalogue, counts, findings
+
+
+def _compare_looks(
+    catalogue: pl.DataFrame, guard: pl.DataFrame, settings: NearDuplicatesConfig | None
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+    """The catalogue after the step, which hashes lie near each other (searched once for all steps), what was found."""
+    guarded = guard["phash"].drop_nulls()
+    if settings is None and guarded.is_empty():
+        return catalogue, NO_NEIGHBOURS, None
+    hashes = pl.concat([catalogue.filter(ACCEPTED)["phash"], guarded])
+    near = hash_neighbours(hashes, DEFAULT_MAX_BITS if settings is None else settings.max_bits)
+    if settings is None:
+        return catalogue, near, None
+    catalogue, findings = reject_near_duplicates(catalogue, near, settings.across_classes)
+    return catalogue, near, findings
+
+
+def _reject_all_leaks(
+    catalogue: pl.DataFrame, guard: pl.DataFrame, near: pl.DataFrame, near_counts: bool
+) -> pl.DataFrame:
+    """Leaks into the mixture's own evaluation splits (near ones where they count), then into the guard files."""
+    catalogue = reject_leaks(catalogue)
+    if near_counts:
+        catalogue = reject_near_leaks(catalogue, near)
+    return catalogue if guard.is_empty() else reject_guarded(catalogue, guard, near)
 
 
 def _count(catalogue: pl.DataFrame, step: str, counts: Counts) -> None:

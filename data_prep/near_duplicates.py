@@ -7,29 +7,31 @@ drops no other. Everything dropped is therefore near the very picture that its r
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, reject
 from data_prep.errors import ConfigError
+from data_prep.files import writing_atomically
 from data_prep.hamming import near_pairs
 
 DEFAULT_MAX_BITS = 4
 # A picture seen in more classes than this (a logo, 'no photo yet') says nothing about which classes are the same.
 MAX_CLASSES_OF_A_PICTURE = 5
-ACROSS_CLASSES = ("report", "merge", "drop")
 IN_CLASS, ACROSS = "near duplicate in class", "near duplicate across classes"
 
 # One row a picture that has a near copy: what was done, and with which other picture it was compared.
 FOUND_SCHEMA = {
     "source": pl.String,
     "path": pl.String,
-    "class_key": pl.String,  # as it was before any merging
+    "class_key": pl.String,  # when it was compared: after merging for copies inside a class
     "other_path": pl.String,
     "other_class_key": pl.String,
     "bits": pl.UInt8,  # in which the two hashes differ
     "decision": pl.String,  # 'kept', 'dropped', 'class merged'
 }
+NO_NEIGHBOURS = pl.DataFrame(schema={"phash": pl.UInt64, "near_phash": pl.UInt64, "bits": pl.UInt8})
 _NODE = ["source", "class_key", "phash"]
 _ROLE_RANK = pl.col("role").replace_strict({"index": 0, "both": 1, "": 2, "query": 3}, return_dtype=pl.Int8)
 _N_PIXELS = pl.col("width_px").cast(pl.Int64) * pl.col("height_px").cast(pl.Int64)
@@ -94,8 +96,17 @@ def reject_near_duplicates(
     repeated = _inside_classes(_looking_alike(table, near), near)
     table = _reject_rows(table, repeated, IN_CLASS)
     found.append(repeated.with_columns(decision=pl.lit("dropped")))
-    findings = pl.concat([rows.select(FOUND_SCHEMA) for rows in found]).sort("source", "path", "decision")
+    findings = pl.concat([rows.select(*FOUND_SCHEMA) for rows in found]).sort("source", "path", "decision")
     return table.select(columns), findings
+
+
+def write_near_duplicates(findings: pl.DataFrame | None, path: Path) -> None:
+    """`near_duplicates.csv` beside the shards; one of an earlier build goes where nothing was looked for."""
+    if findings is None:
+        path.unlink(missing_ok=True)
+        return
+    with writing_atomically(path) as unfinished_path:
+        findings.write_csv(unfinished_path)
 
 
 def _looking_alike(table: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
@@ -140,9 +151,7 @@ def _inside_classes(rows: pl.DataFrame, near: pl.DataFrame) -> pl.DataFrame:
     places = places.join(moved, on="node_place", how="left", maintain_order="left")
     places = places.with_columns(pl.col("kept_place").fill_null(pl.col("node_place")))
     repeated = places.filter(pl.col("kept_place") != pl.col("place"))
-    kept = rows.select(
-        kept_place="place", other_path="path", other_class_key="class_key", other_phash="phash"
-    )
+    kept = rows.select(kept_place="place", other_path="path", other_class_key="class_key", other_phash="phash")
     named = repeated.join(kept, on="kept_place", maintain_order="left")
     distances = near.rename({"near_phash": "other_phash"})
     return named.join(distances, on=["phash", "other_phash"], maintain_order="left")
