@@ -90,10 +90,9 @@ def run_steps(table_path: Path, near_bits: int | None, out_dir: Path) -> dict:
     for name in STEPS:
         if hasattr(build, name):
             setattr(build, name, timed(name, getattr(build, name)))
-    catalogue = pl.read_parquet(table_path)
-    build.scan_sources = lambda config, raw_root: catalogue
+    build.scan_sources = lambda config, raw_root: pl.read_parquet(table_path)  # held by nobody else, as in a build
     build.check_images = lambda table, *rest: table
-    timed("check_catalogue", check_catalogue)(catalogue, "benchmark")
+    timed("check_catalogue", check_catalogue)(pl.read_parquet(table_path), "benchmark")
     selected, counts = build.select_images(config, out_dir, out_dir, 1)[:2]
     labels = build.number_classes(selected)
     build.plan_shards(selected, labels, ImageSettings(256, 92), 1000, 0, (out_dir, out_dir))

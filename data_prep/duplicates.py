@@ -56,8 +56,8 @@ def _among_repeated(catalogue: pl.DataFrame, step: Callable[[pl.DataFrame], pl.D
     Grouping millions of rows of which most are alone takes minutes.
     """
     rows = catalogue.with_row_index("row")
-    accepted = rows.filter(ACCEPTED & _HAS_HASH)
-    repeated = step(accepted.filter(pl.col("sha256").is_duplicated()))
+    counted = pl.when(ACCEPTED).then("sha256")
+    repeated = step(rows.filter(counted.is_duplicated() & counted.is_not_null()))
     rejected = repeated.filter(~ACCEPTED).select("row", reason="reject_reason", detail="reject_detail")
     joined = rows.join(rejected, on="row", how="left", maintain_order="left")
     return joined.with_columns(

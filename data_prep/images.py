@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from data_prep.perceptual_hash import THUMBNAIL_PX, perceptual_hash
+from data_prep.perceptual_hash import HASHED_PX, perceptual_hash
 
 ResultT = TypeVar("ResultT")
 
@@ -73,7 +73,7 @@ def check_image(content: bytes) -> ImageFacts | Rejected:
     if isinstance(opened, Rejected):
         return opened
     facts = ImageFacts(*opened.size)
-    decoded = _decode(opened, smallest_px=THUMBNAIL_PX)
+    decoded = _decode(opened, smallest_px=HASHED_PX)
     if isinstance(decoded, Rejected):
         return decoded
     return replace(facts, phash=perceptual_hash(np.asarray(decoded)))
