@@ -43,7 +43,7 @@ def smaller(content):
 def raw_root(tmp_path_factory):
     """Rendered Stanford Cars; `copied` holds its cars_train, `encoded` the same smaller and encoded again."""
     root = tmp_path_factory.mktemp("raw")
-    render_world(root, scale=0.3, n_workers=1, sources=["stanford_cars"])
+    render_world(root, scale=0.1, n_workers=1, sources=["stanford_cars"])
     rows = read_rows(root / "stanford_cars").filter(pl.col("reject_reason").is_null())
     rows = rows.filter(pl.col("path").str.starts_with("cars_train/")).with_columns(split=pl.lit("train"))
     for name in ("copied", "encoded"):
@@ -91,7 +91,7 @@ def test_the_file_lists_the_test_pictures_of_the_build(guard, tmp_path):
     assert table.columns == ["sha256", "phash", "source", "path"]
     catalogue = pl.read_parquet(guard.parent / "official" / "catalogue.parquet")
     test = catalogue.filter(pl.col("split") == "test", pl.col("sha256").is_not_null())
-    assert set(table["sha256"]) == set(test["sha256"]) and table.height > 20
+    assert set(table["sha256"]) == set(test["sha256"]) and table.height >= 10
     assert hash_evaluation(guard.parent / "official", tmp_path / "cars.csv") == table.height
     written = pl.read_csv(tmp_path / "cars.csv", schema_overrides={"phash": pl.UInt64})
     assert written.equals(table)
