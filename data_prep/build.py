@@ -9,28 +9,26 @@ folder that was built with other settings is not touched: give the mixture anoth
 import argparse
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 
 from data_prep.build_lock import only_build_in
 from data_prep.build_settings import refuse_other_settings, save_settings
-from data_prep.catalogue import ACCEPTED, count_by_source, count_rejects
+from data_prep.catalogue import count_rejects
 from data_prep.decode_check import EncodeAhead, check_images
-from data_prep.duplicates import reject_duplicates, reject_leaks
 from data_prep.encoded_ahead import ImageSettings, encoded_folder, read_index
 from data_prep.errors import ConfigError, WorkerDied
 from data_prep.images import encoder_versions
 from data_prep.labels import Labels, number_classes
 from data_prep.manifest import MANIFEST_NAME, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.mixture import MixtureConfig, load_mixture
+from data_prep.near_duplicates import write_near_duplicates
 from data_prep.report import print_summary, write_rejects, write_report
 from data_prep.scan import scan_sources
-from data_prep.selection import reject_extra_classes, reject_over_cap, reject_small_classes
+from data_prep.selection_steps import Counts, likely_packed, select_images
 from data_prep.shard_plan import Folders, ShardTask, plan_shards, with_encoded
 from data_prep.shards import is_done, write_shard
-from data_prep.splits import SplitRule, assign_splits, settle_queries
 from data_prep.storage import (
     Location,
     as_location,
@@ -42,12 +40,6 @@ from data_prep.storage import (
     writing_whole,
 )
 from data_prep.workers import run_tasks
-
-# Steps that need nothing but the data sets' own lists, as long as all images are good.
-DECIDED_BY_LISTS = ("splits", "minimum per class", "number of classes", "cap per class")
-
-Step = Callable[[pl.DataFrame], pl.DataFrame]
-Counts = dict[str, dict[str, dict[str, int]]]  # {source: {step: {"images": n, "classes": n}}}
 
 
 def build(
@@ -95,11 +87,11 @@ def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_wor
     encoded_dir = encoded_folder(folders.build_dir, image)
 
     def check(catalogue: pl.DataFrame) -> pl.DataFrame:
-        ahead = EncodeAhead(_likely_packed(config, catalogue), image, encoded_dir)
+        ahead = EncodeAhead(likely_packed(config, catalogue), image, encoded_dir)
         cache_dir = folders.build_dir / "checked"
         return check_images(catalogue, folders.raw_root, cache_dir, n_workers, config.image_px, ahead)
 
-    catalogue, counts = select_images(config, scanned, check)
+    catalogue, counts, near_duplicates = select_images(config, scanned, check)
     labels = number_classes(catalogue)
     tasks = plan_shards(catalogue, labels, image, config.samples_per_shard, config.seed, folders)
     tasks = with_encoded(tasks, read_index(encoded_dir))
@@ -107,63 +99,12 @@ def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_wor
     with writing_whole(join(folders.shards_dir, "catalogue.parquet")) as unfinished_path:
         catalogue.write_parquet(unfinished_path)
     write_rejects(catalogue, join(folders.shards_dir, "rejects.csv"))
+    write_near_duplicates(near_duplicates, join(folders.shards_dir, "near_duplicates.csv"))
     manifest = _manifest(config, labels, shards, catalogue, counts)
     write_report(manifest, folders.shards_dir, join(folders.shards_dir, "report.html"))
     path = save_manifest(manifest, folders.shards_dir)
     shutil.rmtree(encoded_dir.parent, ignore_errors=True)  # as large as the shards, which now hold it all
     return path
-
-
-def selection_steps(config: MixtureConfig) -> dict[str, Step]:
-    """The steps between the decode check and the shards, in order; each takes and returns the catalogue."""
-    rules = {s.source: SplitRule(s.split, s.val_fraction, s.test_fraction) for s in config.sources}
-    minimum = {s.source: s.min_per_class for s in config.sources}
-    max_classes = {s.source: s.max_classes for s in config.sources if s.max_classes is not None}
-    cap = {s.source: s.cap_per_class for s in config.sources if s.cap_per_class is not None}
-    return {
-        "exact duplicates": reject_duplicates,
-        "splits": lambda table: assign_splits(table, rules, config.seed),
-        "leak guard": reject_leaks,
-        "queries": settle_queries,
-        "minimum per class": lambda table: reject_small_classes(table, minimum),
-        "number of classes": lambda table: reject_extra_classes(table, max_classes, config.seed),
-        "cap per class": lambda table: reject_over_cap(table, cap, config.seed),
-    }
-
-
-def select_images(config: MixtureConfig, catalogue: pl.DataFrame, check: Step) -> tuple[pl.DataFrame, Counts]:
-    """The catalogue after every step before the shards, and what each step left of each source."""
-    counts: Counts = {s.source: {} for s in sorted(config.sources, key=lambda s: s.source)}
-    _count(catalogue, "scan", counts)
-    for name, step in {"decode check": check, **selection_steps(config)}.items():
-        catalogue = step(catalogue)
-        _count(catalogue, name, counts)
-    for source, by_step in counts.items():
-        if by_step[name]["images"] == 0:
-            rejects = count_rejects(catalogue.filter(pl.col("source") == source))
-            raise ConfigError(f"{source}: no image left; turned away: {rejects}")
-    return catalogue, counts
-
-
-def _likely_packed(config: MixtureConfig, catalogue: pl.DataFrame) -> pl.Series:
-    """Paths that would be packed if all images were good and no two the same: worth encoding in the check.
-
-    A guess that is wrong costs time (a second decode, or bytes nobody asks for) and changes nothing else.
-    """
-    for name, step in selection_steps(config).items():
-        if name in DECIDED_BY_LISTS:
-            catalogue = step(catalogue)
-    return catalogue.filter(ACCEPTED)["path"].unique()
-
-
-def _count(catalogue: pl.DataFrame, step: str, counts: Counts) -> None:
-    """Note and log what a step left."""
-    by_source = count_by_source(catalogue)
-    for source, count in by_source.items():
-        counts[source][step] = count
-    n_images = sum(count["images"] for count in by_source.values())
-    n_classes = sum(count["classes"] for count in by_source.values())
-    print(f"{step:>18}: {n_images:>9,} images {n_classes:>9,} classes", file=sys.stderr)
 
 
 def _write_shards(

@@ -29,14 +29,14 @@ class Labels:
             )
         return self._ids[source, class_key]
 
-    def table(self) -> pl.DataFrame:
-        """source, class_key, class_id of every class: to join with a table of images."""
-        schema = {"source": pl.String, "class_key": pl.String, "class_id": pl.Int64}
-        return pl.DataFrame([(*names, number) for names, number in self._ids.items()], schema=schema, orient="row")
-
     def knows(self, source: str, class_key: str) -> bool:
         """Whether any accepted image carries that label."""
         return (source, class_key) in self._ids
+
+    def table(self) -> pl.DataFrame:
+        """source, class_key, class_id (Int64): a row a class, in the order of the ids."""
+        rows = [(entry.source, entry.class_key, entry.class_id) for entry in self.entries]
+        return pl.DataFrame(rows, {"source": pl.String, "class_key": pl.String, "class_id": pl.Int64}, orient="row")
 
 
 def number_classes(catalogue: pl.DataFrame) -> Labels:

@@ -9,7 +9,7 @@ import polars as pl
 from data_prep.catalogue import ACCEPTED, SPLITS
 from data_prep.encoded_ahead import PLACE_COLUMNS, ImageSettings
 from data_prep.files import sha256_of_bytes
-from data_prep.hash_rank import rank_hash
+from data_prep.hash_rank import rank_hashes
 from data_prep.images import encoder_versions
 from data_prep.labels import Labels
 from data_prep.manifest import FORMAT_VERSION
@@ -133,27 +133,30 @@ def with_encoded(tasks: list[ShardTask], index: pl.DataFrame) -> list[ShardTask]
 
 def _sample_table(accepted: pl.DataFrame, labels: Labels, seed: int) -> pl.DataFrame:
     """SAMPLE_COLUMNS's columns in shuffled order. Labels that no image of this mixture carries get no id."""
-    paths = accepted.select("source", "path").iter_rows()
-    ids = labels.table()
-    # Few images have further labels; all others get the empty list without a look.
-    more = (
-        accepted.select("source", "more_class_keys")
-        .with_row_index("row")
-        .filter(pl.col("more_class_keys").list.len() > 0)
-        .explode("more_class_keys", empty_as_null=True)
-        .join(ids, left_on=["source", "more_class_keys"], right_on=["source", "class_key"], maintain_order="left")
-        .group_by("row", maintain_order=True)
-        .agg(more_class_ids="class_id")
-    )
+    rank = rank_hashes(seed, "shuffle", accepted["source"], accepted["path"])
     return (
-        accepted.with_row_index("row")
-        .join(ids, on=["source", "class_key"], how="left", maintain_order="left")
-        .join(more, on="row", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("more_class_ids").fill_null(pl.lit([], dtype=pl.List(pl.Int64))),
-            rank=pl.Series((rank_hash(seed, "shuffle", *path) for path in paths), dtype=pl.UInt64),
-        )
+        _with_class_ids(accepted, labels)
+        .with_columns(rank=rank)
         .sort("rank", "source", "path")
         .rename({"path": "source_path", "width_px": "original_width_px", "height_px": "original_height_px"})
         .select(SAMPLE_COLUMNS)
     )
+
+
+def _with_class_ids(accepted: pl.DataFrame, labels: Labels) -> pl.DataFrame:
+    """The rows in their order, with class_id and more_class_ids (those that have an id, in the order of the keys)."""
+    ids = labels.table()
+    rows = accepted.join(ids, on=["source", "class_key"], how="left", maintain_order="left").with_row_index("row")
+    missing = rows.filter(pl.col("class_id").is_null())
+    if not missing.is_empty():
+        labels.id_of(missing["source"][0], missing["class_key"][0])  # raises, and says what is known
+    more = (
+        rows.filter(pl.col("more_class_keys").list.len() > 0)
+        .select("row", "source", class_key="more_class_keys")
+        .explode("class_key", empty_as_null=True)
+        .join(ids.rename({"class_id": "more_class_ids"}), on=["source", "class_key"], maintain_order="left")
+        .group_by("row", maintain_order=True)
+        .agg("more_class_ids")
+    )
+    found = rows.join(more, on="row", how="left", maintain_order="left").drop("row")
+    return found.with_columns(pl.col("more_class_ids").fill_null(pl.lit([], dtype=pl.List(pl.Int64))))

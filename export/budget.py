@@ -17,6 +17,7 @@ from torch import nn
 from export.kernels import Gemm, KernelRecorder, Kernels, hollow
 from export.portable_calls import portable_calls
 from export.torchscript import portable_tower
+from train.model.heads import folded
 
 N_IMAGES = 205_000
 LIMIT_HOURS = 9.0
@@ -82,7 +83,7 @@ class Budget:
 def estimate_budget(embedder: nn.Module, image_px: int, gpu: Gpu = P100) -> Budget:
     """Model the exported embedder on the host's GPU; nothing is computed, so real-size towers take a second.
 
-    `embedder` has `backbone` and `head`, on any device, the meta device included.
+    `embedder` is a `train.model.embedder.Embedder` on any device, the meta device included.
     """
     n_parameters = sum(parameter.numel() for parameter in embedder.parameters())
     weights_gib = sum(t.numel() * t.element_size() for t in (*embedder.parameters(), *embedder.buffers())) / 2**30
@@ -113,10 +114,11 @@ def record_kernels(embedder: nn.Module, image_px: int) -> Kernels:
     """The kernels of one image through the exported form of the embedder; the resize is the harness's."""
     empty = hollow(embedder)
     with torch.no_grad(), portable_calls():
-        tower = portable_tower(empty.backbone)
+        tower, head = portable_tower(empty.backbone), folded(empty.head)
         image = torch.empty(1, 3, image_px, image_px, device="meta")
         with KernelRecorder() as recorder:
-            embedding = empty.head(tower(image))
+            features = empty.head_input(tower(image), torch.empty(1, 2, device="meta"))
+            embedding = head(features)
             embedding / torch.sqrt(torch.sum(embedding * embedding, dim=1, keepdim=True))
     return recorder.kernels
 

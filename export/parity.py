@@ -45,7 +45,7 @@ def check_parity(path: Path, embedder: nn.Module, spec: PreprocessSpec, images: 
         raise ValueError(f"check_parity: {len(images)} images, embedder.training is {embedder.training}")
     model = torch.jit.load(str(path), map_location="cpu").eval()
     with torch.no_grad():
-        expected = torch.cat([embedder(preprocess(image, spec)[None]).to("cpu", torch.float32) for image in images])
+        expected = torch.cat([_eager(embedder, spec, image) for image in images])
         got = torch.cat([model(_raw(image)[None]) for image in images])
     if got.shape != expected.shape:
         detail = f"got shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
@@ -58,6 +58,12 @@ def check_parity(path: Path, embedder: nn.Module, spec: PreprocessSpec, images: 
     if between is not None:
         detail += f"; between different images {between:.4f} on average"
     return Parity(CheckResult("parity", ok, detail), cosines, between)
+
+
+def _eager(embedder: nn.Module, spec: PreprocessSpec, image: Image.Image) -> Tensor:
+    """float32 [1, out_dim] by PIL and the model itself."""
+    sizes_px = torch.tensor([[image.height, image.width]], dtype=torch.float32)
+    return embedder(preprocess(image, spec)[None], sizes_px).to("cpu", torch.float32)
 
 
 def _mean_between(embeddings: Tensor) -> float | None:

@@ -18,7 +18,8 @@ _ACTIVATION_BY_CLASS = {"GELU": "gelu", "QuickGELU": "quick_gelu"}
 
 @dataclass(frozen=True)
 class ViTShape:
-    """Everything but the weights; `n_tokens` counts the class token. Sides and strides in pixels."""
+    """Everything but the weights; `n_tokens` counts the class token, `out_dim` is None without
+    projection. Sides and strides in pixels."""
 
     patch_px: int
     stride_px: int
@@ -27,7 +28,7 @@ class ViTShape:
     n_layers: int
     n_heads: int
     mlp_width: int
-    out_dim: int
+    out_dim: int | None
     activation: str
     layer_scale: bool
     norm_first: bool
@@ -121,7 +122,8 @@ class Transformer(nn.Module):
 
 
 class PortableViT(nn.Module):
-    """Normalised square images [B, 3, S, S] -> projected embedding [B, out_dim], not normalised."""
+    """Normalised square images [B, 3, S, S] -> projected embedding [B, out_dim], not normalised; without a
+    projection the pooled tokens [B, width]."""
 
     def __init__(self, shape: ViTShape) -> None:
         super().__init__()
@@ -133,7 +135,7 @@ class PortableViT(nn.Module):
         self.ln_pre = nn.LayerNorm(shape.width, eps=shape.norm_eps) if shape.norm_first else nn.Identity()
         self.transformer = Transformer(shape)
         self.ln_post = nn.LayerNorm(shape.width, eps=shape.norm_eps)
-        self.proj = nn.Parameter(torch.zeros(shape.width, shape.out_dim))
+        self.proj = None if shape.out_dim is None else nn.Parameter(torch.zeros(shape.width, shape.out_dim))
 
     def forward(self, images: Tensor) -> Tensor:
         patches = self.conv1(images).flatten(2).transpose(1, 2)  # [B, T - 1, W]
@@ -145,6 +147,8 @@ class PortableViT(nn.Module):
         pooled = tokens[:, 1:].mean(dim=1) if self.average_pool else tokens[:, 0]
         if self.norm_after_pool:
             pooled = self.ln_post(pooled)
+        if self.proj is None:
+            return pooled
         return torch.matmul(pooled, self.proj)
 
 
@@ -161,7 +165,7 @@ def is_portable(tower: nn.Module) -> bool:
         getattr(tower, "attn_pool", None) is None
         and tower.pool_type in ("tok", "avg")
         and not getattr(tower, "output_tokens", False)
-        and isinstance(getattr(tower, "proj", None), nn.Parameter)
+        and isinstance(getattr(tower, "proj", ()), nn.Parameter | None)
         and len(blocks) > 0
         and all(type(block).__name__ == "ResidualAttentionBlock" for block in blocks)
         and type(blocks[0].mlp.gelu).__name__ in _ACTIVATION_BY_CLASS
@@ -180,7 +184,7 @@ def shape_of(tower: nn.Module) -> ViTShape:
         n_layers=len(tower.transformer.resblocks),
         n_heads=block.attn.num_heads,
         mlp_width=block.mlp.c_fc.out_features,
-        out_dim=tower.proj.shape[1],
+        out_dim=None if tower.proj is None else tower.proj.shape[1],
         activation=_ACTIVATION_BY_CLASS[type(block.mlp.gelu).__name__],
         layer_scale=hasattr(block.ls_1, "gamma"),
         norm_first=isinstance(tower.ln_pre, nn.LayerNorm),

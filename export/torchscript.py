@@ -25,14 +25,16 @@ from export.portable_calls import portable_calls
 from export.portable_vit import PortableViT, is_portable, portable_vit
 from export.submission_model import SubmissionModel
 from train.data.preprocessing import PreprocessSpec
+from train.model.embedder import N_SIZE_NUMBERS, Embedder
+from train.model.heads import folded
 
 _CODE_BYTES = 16 << 20  # room for what a file holds beside its weights
 
 
-def export_submission(embedder: nn.Module, preprocess: PreprocessSpec, path: Path) -> None:
+def export_submission(embedder: Embedder, preprocess: PreprocessSpec, path: Path) -> None:
     """Write the file; the embedder is left as it was.
 
-    `embedder` has `backbone` (with `width`) and `head`, as `train.model.embedder.Embedder`. The same weights
+    `embedder` is a `train.model.embedder.Embedder`. The same weights
     give the same bytes in a fresh process; TorchScript numbers classes by what a process compiled before.
     What the file must satisfy is checked by `export.contract`, not here.
 
@@ -52,7 +54,7 @@ def export_submission(embedder: nn.Module, preprocess: PreprocessSpec, path: Pat
             rewrite_for_host(saved, unfinished)
 
 
-def script_submission(embedder: nn.Module, preprocess: PreprocessSpec) -> torch.jit.ScriptModule:
+def script_submission(embedder: Embedder, preprocess: PreprocessSpec) -> torch.jit.ScriptModule:
     """The compiled model: on the CPU, float32, in evaluation mode, nothing asking for gradients.
 
     Raises:
@@ -63,8 +65,9 @@ def script_submission(embedder: nn.Module, preprocess: PreprocessSpec) -> torch.
             tower = portable_tower(embedder.backbone)
             if not isinstance(tower, PortableViT):
                 tower = _traced(tower, torch.zeros(1, 3, preprocess.image_px, preprocess.image_px))
-            head = _traced(embedder.head, torch.zeros(1, embedder.backbone.width))
-            model = SubmissionModel(tower, head, preprocess, pillow_shrinks_tall_first())
+            width = embedder.backbone.width + (N_SIZE_NUMBERS if embedder.image_sizes else 0)
+            head = _traced(folded(embedder.head), torch.zeros(1, width))
+            model = SubmissionModel(tower, head, preprocess, pillow_shrinks_tall_first(), embedder.image_sizes)
             return torch.jit.script(model.cpu().eval().requires_grad_(False))
     except (RuntimeError, NotImplementedError) as error:
         raise ContractError(f"export: the model does not compile to TorchScript: {error}") from error

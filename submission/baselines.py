@@ -90,7 +90,7 @@ def _identity(
     """Name of the kept scores: a hash of everything that they depend on."""
     depends_on = {
         "format": _FORMAT,
-        "tower": [tower.spec.kind, tower.spec.arch, tower.spec.patch_stride, hash_of_state(tower)],
+        "tower": [tower.spec.kind, tower.spec.arch, tower.spec.patch_stride, tower.spec.output, hash_of_state(tower)],
         "preprocess": spec.to_dict(),
         "evaluated": [evaluation.data_sha256, evaluation.images_sha256, evaluation.source.get("split")],
         "scoring": [scoring.protocol, scoring.index],

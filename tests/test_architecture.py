@@ -29,6 +29,7 @@ DOORS = {
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {
     "data_prep/build.py": ["quickstart"], "data_prep/sample_world.py": ["--out", "raw"], "data_prep/fetch.py": ["met"],
+    "data_prep/hash_evaluation.py": ["shards/x", "--out", "guard.parquet"],
     "train/fit.py": ["quickstart"], "train/evaluate.py": ["final.ckpt", "--shards", "shards/x"],
     "train/average.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"], "train/estimate.py": ["quickstart", "--images", "1"],
     "export/convert.py": ["final.ckpt"], "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],

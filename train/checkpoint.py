@@ -10,8 +10,7 @@ from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file, writing_atomically
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone, load_strictly
-from train.model.embedder import Embedder
-from train.model.heads import build_head
+from train.model.embedder import Embedder, build_embedder
 
 FORMAT = 1
 _KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "class_names", "meta"}
@@ -19,7 +18,8 @@ _KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "cla
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """`centres` float32 [C, K, D] with their `class_names` (`source/class_key`), or None where there are none.
+    """`centres` float32 [C, K, D] with their `class_names` (`source/class_key`), of the stage and of the stages before
+    it, or None where there are none.
 
     `backbone_spec.weights` says which weights training started from (`package:...`, `hub:...`), for baselines.
     """
@@ -70,7 +70,7 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         # The tower is built with the weights it is about to receive, never with pretrained ones.
         backbone = build_backbone(replace(spec, weights=None))
         backbone.spec = spec
-        embedder = Embedder(backbone, build_head(width=backbone.width, **content["head"]))
+        embedder = build_embedder(backbone, content["head"])
         preprocess = PreprocessSpec.from_dict(content["preprocess"])
     except (TypeError, KeyError) as error:
         raise ConfigError(f"{path}: describes a model that this code does not build: {error}") from error

@@ -6,47 +6,32 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from data_prep.config_files import find_named, read_config
+from train.loss_config import ClassifierConfig, DistillationConfig, MarginConfig
+from train.model_config import BackboneConfig, HeadConfig
 
 CONFIGS_DIR = Path(__file__).parent / "configs"
 
 
-class BackboneConfig(BaseModel, extra="forbid", frozen=True):
-    """The tower. `weights`: null (random), `package:NAME`, `hub:TAG`, or `file:KEY` (path under `weight_files`)."""
-
-    kind: Literal["timm", "open_clip", "tiny"]
-    arch: str
-    weights: str | None
-    patch_stride: int | None = Field(default=None, gt=0)
-
-
-class HeadConfig(BaseModel, extra="forbid", frozen=True):
-    """From the tower's features to the embedding. `init: pca` starts the linear layer at the features' main axes."""
-
-    kind: Literal["linear", "root_linear", "bn_linear", "mlp"] = "linear"
-    out_dim: int = Field(default=64, gt=0)
-    hidden_dim: int = Field(default=512, gt=0)
-    init: Literal["random", "pca"] = "random"
-    init_whitening: float = Field(default=0.0, ge=0, le=1, description="0 PCA ... 1 whitened")
-    init_length: float = Field(default=1.0, gt=0, description="of the first axis' weights")
-
-    @model_validator(mode="after")
-    def _pca_needs_one_linear_layer(self) -> "HeadConfig":
-        if self.init == "pca" and self.kind not in ("linear", "root_linear"):
-            raise ValueError(f"init: pca is for kinds linear and root_linear, not {self.kind!r}")
-        return self
-
-
 class LrRule(BaseModel, extra="forbid", frozen=True):
-    """Parameters whose whole name matches: a learning-rate scale, or frozen."""
+    """Some parameters and their learning-rate scale, or that they are frozen.
 
-    match: str
+    `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or is `classifier.centres`.
+    `blocks`: a transformer tower's blocks, [first, end): [0, 10] is blocks 0 to 9.
+    """
+
+    match: str | None = None
+    blocks: tuple[int, int] | None = None
     scale: float | None = Field(default=None, gt=0)
     frozen: bool = False
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> "LrRule":
+        if (self.match is None) == (self.blocks is None):
+            raise ValueError("a rule needs match or blocks, exactly one of them")
+        if self.blocks is not None and not 0 <= self.blocks[0] < self.blocks[1]:
+            raise ValueError(f"rule blocks {list(self.blocks)}: expected [first, end] with 0 <= first < end")
         if self.frozen == (self.scale is not None):
-            raise ValueError(f"rule {self.match!r}: give a scale or frozen: true, exactly one of them")
+            raise ValueError(f"rule {self.match or self.blocks!r}: give a scale or frozen: true, exactly one of them")
         return self
 
 
@@ -69,72 +54,29 @@ class OptimizerConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class ScheduleConfig(BaseModel, extra="forbid", frozen=True):
-    """Learning-rate factor over the images of the stage."""
+    """Learning-rate factor over the images of the stage: a straight warm-up, then what `kind` says. `step` drops at
+    given epochs, `exponential` every so many (0.1 for each tenth of the data). A warm-up is cut to the stage."""
 
-    kind: Literal["cosine", "constant", "step"] = "cosine"
+    kind: Literal["cosine", "linear", "constant", "step", "exponential"] = "cosine"
     warmup_images: int = Field(default=0, ge=0)
-    final_scale: float = Field(default=0.0, ge=0, le=1, description="for cosine: factor at the end")
+    warmup_epochs: float | None = Field(default=None, gt=0, description="instead of warmup_images")
+    warmup_start: float = Field(default=0.0, ge=0, lt=1, description="factor at the first image of the warm-up")
+    final_scale: float = Field(default=0.0, ge=0, le=1, description="for cosine and linear: factor at the end")
     drop_at_epochs: tuple[float, ...] = Field(default=(), description="for step")
-    drop_factor: float = Field(default=0.1, gt=0, lt=1, description="for step")
-
-
-# kind -> the values it needs.
-_MARGIN_VALUES: dict[str, tuple[str, ...]] = {
-    "arcface": ("margin_rad",), "cosface": ("margin_cos",), "none": (), "adacos": (), "li_arcface": ("margin_rad",),
-    "curricularface": ("margin_rad",), "adaface": ("margin_rad",), "elastic_arcface": ("margin_rad", "margin_std_rad"),
-    "elastic_cosface": ("margin_cos", "margin_std_cos"),
-}
-
-
-class MarginConfig(BaseModel, extra="forbid", frozen=True):
-    """How the target cosine is made harder. The margin has its unit in its name.
-
-    `none` is the normalised softmax (UnED: with classifier scale 16). `adacos` sets the scale itself, whatever
-    `classifier.scale` says. `adaface` uses `margin_rad` also as its additive margin in cosine units.
-    `growth_per_epoch` is added each epoch up to `max_margin_rad`. With `rare_class_margin_rad`, the margin runs from
-    `margin_rad` (largest class) to it (smallest class) with class size to the power -1/4. Both are for arcface.
-    """
-
-    kind: Literal["arcface", "cosface", "none", "adacos", "li_arcface", "curricularface", "adaface",
-                  "elastic_arcface", "elastic_cosface"] = "arcface"
-    margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
-    margin_cos: float | None = Field(default=None, ge=0, lt=2)
-    margin_std_rad: float | None = Field(default=None, ge=0, lt=3.1416, description="for elastic_arcface")
-    margin_std_cos: float | None = Field(default=None, ge=0, lt=2, description="for elastic_cosface")
-    norm_influence: float = Field(default=0.333, gt=0, description="for adaface: h, of the embedding's length")
-    growth_per_epoch: float = Field(default=0.0, ge=0)
-    max_margin_rad: float = Field(default=0.8, ge=0)
-    rare_class_margin_rad: float | None = Field(default=None, ge=0, lt=3.1416)
+    drop_every_epochs: float | None = Field(default=None, gt=0, description="for exponential, counted from the warm-up")
+    drop_factor: float = Field(default=0.1, gt=0, lt=1, description="for step and exponential")
 
     @model_validator(mode="after")
-    def _has_its_values(self) -> "MarginConfig":
-        needed = _MARGIN_VALUES[self.kind]
-        for name in ("margin_rad", "margin_cos", "margin_std_rad", "margin_std_cos"):
-            if (getattr(self, name) is not None) != (name in needed):
-                raise ValueError(f"margin kind {self.kind!r} takes {' and '.join(needed) or 'no margin'}; "
-                                 f"check {name!r}")
-        if self.kind != "arcface" and (self.growth_per_epoch or self.rare_class_margin_rad is not None):
-            raise ValueError(f"growth_per_epoch and rare_class_margin_rad are for arcface, not {self.kind!r}")
+    def _keys_fit_the_kind(self) -> "ScheduleConfig":
+        if (self.kind == "step") != bool(self.drop_at_epochs):
+            raise ValueError(f"drop_at_epochs belongs to kind step, which needs it; kind is {self.kind!r}")
+        if (self.kind == "exponential") != (self.drop_every_epochs is not None):
+            raise ValueError(f"drop_every_epochs belongs to kind exponential, which needs it; kind is {self.kind!r}")
+        if self.warmup_epochs is not None and self.warmup_images:
+            raise ValueError("give warmup_images or warmup_epochs, not both")
+        if self.final_scale and self.kind not in ("cosine", "linear"):
+            raise ValueError(f"final_scale is for cosine and linear, not {self.kind!r}")
         return self
-
-
-class ClassifierConfig(BaseModel, extra="forbid", frozen=True):
-    """Class centres. `start`: `new` (random), `class_means` (of the embeddings so far), `keep` (carried by class)."""
-
-    start: Literal["new", "class_means", "keep"] = "new"
-    n_sub_centres: int = Field(default=1, ge=1)
-    competition: Literal["joint", "per_domain"] = "joint"
-    scale: float = Field(default=30.0, gt=0)
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-
-
-class DistillationConfig(BaseModel, extra="forbid", frozen=True):
-    """Keep the geometry of the start tower's wide features (off the shelf, computed once) in the embedding."""
-
-    weight: float = Field(gt=0)
-    kind: Literal["kl", "mse"] = "kl"
-    temperature: float = Field(default=0.1, gt=0)
-    teacher_image_px: int | None = Field(default=None, gt=0, description="default: the stage's image size")
 
 
 class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
@@ -176,7 +118,7 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     margin: MarginConfig
     classifier: ClassifierConfig = ClassifierConfig()
     distillation: DistillationConfig | None = None
-    head_dropout: float = Field(default=0.0, ge=0, lt=1)
+    head_dropout: float = Field(default=0.0, ge=0, lt=1, description="of the head's own dropout layer, see HeadConfig")
     augmentation: AugmentationConfig = AugmentationConfig()
     batch_norm: Literal["train", "frozen"] = "frozen"
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
@@ -190,7 +132,7 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     def _holds_together(self) -> "StageConfig":
         if (self.epochs is None) == (self.images is None):
             raise ValueError("give epochs or images, exactly one of them")
-        if self.feature_cache and not any(r.frozen and r.match.startswith("backbone") for r in self.lr_rules):
+        if self.feature_cache and not any(r.frozen and "backbone" in (r.match or "") for r in self.lr_rules):
             raise ValueError("feature_cache needs a frozen backbone: add {match: 'backbone\\..*', frozen: true}")
         if self.optimizer.kind == "sam" and self.accumulate_batches > 1:
             raise ValueError("optimizer sam takes two gradients of one batch: accumulate_batches must be 1")

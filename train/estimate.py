@@ -132,6 +132,7 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     named = [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
     build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
+    sizes_px = torch.empty(_COUNTED, 2, device="meta")
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one fused call that the counter does not know
     kept: list[torch.Tensor] = []
@@ -139,13 +140,13 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
 
     def step() -> None:
         with keep:
-            embeddings = embedder(images)
+            embeddings = embedder(images, sizes_px)
         _backward(embeddings, classifier.centres)
 
     try:
         with torch.no_grad():
             tower_flops, features = _count(lambda: embedder.features(images))
-        head_flops, _ = _count(lambda: _backward(embedder.project(features), classifier.centres))
+        head_flops, _ = _count(lambda: _backward(embedder.project(features, sizes_px), classifier.centres))
         step_flops, _ = _count(step)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -162,18 +163,15 @@ def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> 
     import torch
 
     from train.losses.classifier import CosineClassifier
-    from train.model.embedder import Embedder
-    from train.model.heads import build_head
+    from train.model.embedder import build_embedder
     from train.stages.start import starting_backbone
 
     without_weights = config.model_copy(update={"backbone": config.backbone.model_copy(update={"weights": None})})
-    head = config.head
     with torch.device("meta"):
         backbone = starting_backbone(without_weights, stage.image_px, stage.patch_stride)
-        head_module = build_head(width=backbone.width, kind=head.kind, out_dim=head.out_dim,
-                                 hidden_dim=head.hidden_dim)
-        classifier = CosineClassifier(n_classes, head.out_dim, stage.classifier.n_sub_centres)
-    return Embedder(backbone, head_module).eval(), classifier
+        embedder = build_embedder(backbone, config.head.to_spec())
+        classifier = CosineClassifier(n_classes, config.head.out_dim, stage.classifier.n_sub_centres)
+    return embedder.eval(), classifier
 
 
 def _count(run) -> tuple[int, object]:

@@ -1,8 +1,15 @@
-"""Train: python -m train.fit quickstart --shards shards/quickstart [--resume] [stages.1.epochs=2 ...]"""
+"""Train: python -m train.fit quickstart --shards shards/quickstart [--resume] [stages.1.epochs=2 ...]
+
+--smoke runs every stage of a recipe on a narrow tower and a handful of images, to see in seconds that it runs.
+"""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from train.config import TrainConfig
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -11,6 +18,11 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example seed=1 stages.1.epochs=2")
     parser.add_argument("--shards", type=Path, help="packed mixture (default: shards/<the config's mixture>)")
     parser.add_argument("--run-dir", type=Path, help="where the run lands (default: runs/<the config's name>)")
+    parser.add_argument("--features-dir", type=Path,
+                        help="where features of frozen towers are kept; runs may share it, "
+                        "a file's name says what is in it (default: cache in the run's folder)")
+    parser.add_argument("--smoke", action="store_true", help="the recipe in small: a narrow random tower, a few images "
+                        "of any packed mixture (default: shards/quickstart) a stage, on the CPU")
     parser.add_argument("--resume", action=argparse.BooleanOptionalAction, default=False,
                         help="go on with the run in the folder, if there is one")
     return parser.parse_intermixed_args(arguments)
@@ -30,9 +42,13 @@ def main(arguments: list[str]) -> int:
         wait_without_spinning()
         from train.stages.runner import Places, run_stages
 
+        shards_dir = options.shards or Path("shards") / ("quickstart" if options.smoke else config.mixture)
+        if options.smoke:
+            config = _smoke_form(config, shards_dir)
         places = Places(
-            shards_dir=options.shards or Path("shards") / config.mixture,
+            shards_dir=shards_dir,
             run_dir=options.run_dir or Path("runs") / config.name,
+            features_dir=options.features_dir,
         )
         final_path = run_stages(config, places, options.resume)
     except (ConfigError, OSError) as error:
@@ -43,6 +59,14 @@ def main(arguments: list[str]) -> int:
         return 130
     print(f"wrote {final_path}")
     return 0
+
+
+def _smoke_form(config: "TrainConfig", shards_dir: Path) -> "TrainConfig":
+    from data_prep.manifest import load_manifest
+    from train.smoke import smoke_form
+
+    manifest = load_manifest(shards_dir)
+    return smoke_form(config, manifest.mixture["name"], sorted({entry.source for entry in manifest.classes}))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class StageModule(pl.LightningModule):
         # Dropout draws from the global generator, as do loaders: tied to the batch, a resumed run draws the same.
         torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index)
         features = batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
-        raw = self.embedder.project_raw(features)  # [B, D]
+        raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
         class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
         losses = self.objective.losses(raw, class_ids, batch["indices"], self.classifier, self.images_seen())
         for name, value in losses.items():
@@ -79,7 +79,8 @@ class StageModule(pl.LightningModule):
         return self.embedder.features(normalise_batch(pixels, self.preprocess))
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        self._validation_rows.append(self.embedder(normalise_batch(batch["pixels"], self.preprocess)).cpu())
+        images = normalise_batch(batch["pixels"], self.preprocess)
+        self._validation_rows.append(self.embedder(images, batch.get("sizes_px")).cpu())
 
     def on_validation_epoch_end(self) -> None:
         embeddings = torch.cat(self._validation_rows).float().numpy()

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,7 +235,7 @@ def test_what_was_not_encoded_ahead_is_encoded_late(finished, raw_root, tmp_path
     def stops(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build_module, "_likely_packed", guess)
+    monkeypatch.setattr(build_module, "likely_packed", guess)
     if lost == "damaged":
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(build_module, "plan_shards", stops)
@@ -327,7 +328,7 @@ def test_a_build_that_failed_before_any_shard_does_not_block_other_settings(raw_
 
 
 def test_a_new_raw_file_is_taken_in(raw_root, tmp_path):
-    import shutil
+
 
     shutil.copytree(raw_root, tmp_path / "raw")
     build(config(), tmp_path / "raw", tmp_path, n_workers=1)
@@ -363,3 +364,34 @@ def test_the_command_line_reports_mistakes_without_a_traceback(tmp_path, capsys)
     assert "error: mixtures: no mixture 'no_such_mixture'; known:" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["pocket", "--raw", "x"])  # abbreviations and unknown flags are not guessed at
+
+
+def test_near_duplicates_are_a_step_and_a_table_where_the_mixture_asks_for_them(finished, raw_root, tmp_path):
+    """A photograph of toy1 encoded again: in its own class and, once more, in toy2."""
+    shutil.copytree(raw_root, tmp_path / "raw")
+    photo = Image.open(tmp_path / "raw" / "toys" / "toy1" / "3.jpg")
+    for copy, quality in (("toy1/small.jpg", 70), ("toy2/copy.jpg", 75)):
+        photo.save(tmp_path / "raw" / "toys" / copy, quality=quality)
+    settings = {"near_duplicates": {"max_bits": 10, "across_classes": "report"}}
+    folder = build(config(**settings), tmp_path / "raw", tmp_path, n_workers=1).parent
+    table = pl.read_csv(folder / "near_duplicates.csv")
+    table = table.with_columns(pl.col("path", "other_path").str.split("/").list.last())
+    assert set(table.select("path", "decision").rows()) == {
+        ("3.jpg", "kept"), ("copy.jpg", "kept"), ("small.jpg", "kept"), ("small.jpg", "dropped"),
+    }  # fmt: skip
+    assert table.filter(pl.col("decision") == "dropped")["other_path"].to_list() == ["3.jpg"]
+    counts = load_manifest(folder).counts["toys"]
+    assert counts["near duplicates"]["images"] == counts["exact duplicates"]["images"] - 1
+    assert "near duplicates" not in load_manifest(finished).counts["toys"]
+    assert "near duplicate in class" in (folder / "rejects.csv").read_text()
+    assert not (finished / "near_duplicates.csv").exists()
+
+
+def test_a_build_of_the_time_before_these_keys_goes_on(finished, raw_root, tmp_path):
+    shutil.copytree(finished, tmp_path / "small")
+    settings = json.loads((tmp_path / "small" / "build" / "settings.json").read_text())
+    for key in ("near_duplicates", "leak_guard"):
+        assert settings.pop(key) is None
+    (tmp_path / "small" / "build" / "settings.json").write_text(json.dumps(settings))
+    build(config(), raw_root, tmp_path, n_workers=1)
+    assert contents(tmp_path / "small") == contents(finished)

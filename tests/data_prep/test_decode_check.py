@@ -1,6 +1,7 @@
 import hashlib
 import os
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
@@ -10,6 +11,7 @@ from data_prep.catalogue import make_catalogue
 from data_prep.decode_check import EncodeAhead, check_images
 from data_prep.encoded_ahead import ImageSettings, read_encoded, read_index
 from data_prep.images import check_image, prepare_image
+from data_prep.perceptual_hash import perceptual_hash
 from data_prep.sources.source import MISSING_FILE, source_rows
 
 
@@ -40,6 +42,15 @@ def test_hash_size_and_reason_of_each_file_in_the_order_of_the_rows(raw_root, tm
     assert table["sha256"][2] == hashlib.sha256((raw_root / "a.jpg").read_bytes()).hexdigest()
     assert table["sha256"][1] == hashlib.sha256(b"").hexdigest()
     assert dict(table.schema) == dict(catalogue().schema)
+    assert table["phash"].to_list() == [None] * 3  # one-coloured pictures have none
+
+
+def test_the_perceptual_hash_of_a_picture_with_something_in_it(raw_root, tmp_path):
+    halves = Image.new("RGB", (64, 64))
+    halves.paste("white", (0, 0, 40, 24))
+    halves.save(raw_root / "halves.png")
+    table = check_images(catalogue("a.jpg", "halves.png"), raw_root, tmp_path / "cache")
+    assert table["phash"].to_list() == [None, perceptual_hash(np.asarray(halves))]
 
 
 def test_the_perceptual_hash_is_that_of_the_picture(raw_root, tmp_path):

@@ -10,8 +10,7 @@ from export import host_runtime
 from export.torchscript import export_submission
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
-from train.model.embedder import Embedder
-from train.model.heads import build_head
+from train.model.embedder import build_embedder
 
 _IN_REPOSITORY = Path(__file__).parents[2] / ".venv-host" / "bin" / "python"
 _HOST = Path(os.environ.get("GUIE_HOST_PYTHON") or _IN_REPOSITORY)
@@ -40,12 +39,13 @@ def tiny_spec():
 
 @pytest.fixture(scope="session")
 def make_embedder():
-    def make(head_kind="linear", out_dim=64, arch="conv16"):
+    def make(head_kind="linear", out_dim=64, arch="conv16", options=None, image_sizes=False):
         """Random weights from a fixed seed, batch norm with statistics of its own, in evaluation mode."""
         backbone = build_backbone(BackboneSpec("tiny", arch, None, 32))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            embedder = Embedder(backbone, build_head(head_kind, backbone.width, out_dim, hidden_dim=24, dropout=0.2))
+            head = {"kind": head_kind, "out_dim": out_dim, "hidden_dim": 24, "dropout": 0.2, "options": options}
+            embedder = build_embedder(backbone, head | {"image_sizes": image_sizes})
             for module in embedder.modules():
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                     module.running_mean.normal_(std=0.1)

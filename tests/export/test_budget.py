@@ -7,15 +7,12 @@ from torch import nn
 from export.budget import P100, Budget, Gpu, _verdict, estimate_budget, gemm_seconds
 from export.kernels import Gemm
 from export.portable_vit import PortableViT, ViTShape
+from train.model.embedder import Embedder
 
 
-class Headed(nn.Module):
+def headed(backbone, width):
     """A tower on the meta device with a 64-D head: real shapes, no memory."""
-
-    def __init__(self, backbone, width):
-        super().__init__()
-        self.backbone = backbone
-        self.head = nn.Linear(width, 64, device="meta")
+    return Embedder(backbone, nn.Linear(width, 64, device="meta"))
 
 
 def vit(width, n_layers, n_heads, mlp_width, patch_px, image_px, out_dim):
@@ -39,7 +36,7 @@ def vit(width, n_layers, n_heads, mlp_width, patch_px, image_px, out_dim):
                 1e-5,
             )
         )
-    return Headed(tower, out_dim)
+    return headed(tower, out_dim)
 
 
 H14 = (1280, 32, 16, 5120, 14)
@@ -98,10 +95,16 @@ def test_a_trained_embedder_fits_and_is_left_alone(tiny_embedder, tiny_spec):
     assert next(tiny_embedder.parameters()).device.type == "cpu"
 
 
+def test_parallel_layers_cost_as_much_as_the_one_they_become(make_embedder, tiny_spec):
+    embedders = [make_embedder("linear"), make_embedder("parallel", options={"dropouts": [0.1] * 20})]
+    one, many = (estimate_budget(embedder, tiny_spec.image_px) for embedder in embedders)
+    assert (many.verdict, many.model_ms, many.n_kernels) == ("fits", one.model_ms, one.n_kernels)
+
+
 def test_a_forward_pass_that_needs_values_is_unknown_not_a_crash():
     class Peeks(nn.Module):
         def forward(self, images):
             return images.mean(dim=(2, 3)) if float(images.sum()) > 0 else images[:, :, 0, 0]
 
-    budget = estimate_budget(Headed(Peeks(), 3), 8)
+    budget = estimate_budget(headed(Peeks(), 3), 8)
     assert budget.verdict == "unknown" and "no forward pass without data" in budget.unknown_operators[0]

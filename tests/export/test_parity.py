@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from export.parity import check_parity
 from export.sample_images import sample_images
@@ -59,3 +60,12 @@ def test_what_cannot_be_compared_is_refused(exported, make_embedder, tiny_spec, 
         check_parity(exported, make_embedder(), tiny_spec, [])
     with pytest.raises(ValueError, match="training is True"):
         check_parity(exported, make_embedder().train(), tiny_spec, images)
+
+
+def test_image_sizes_agree_through_the_file(tmp_path, make_embedder, tiny_spec, images):
+    embedder = make_embedder("bn_linear", image_sizes=True)
+    export_submission(embedder, tiny_spec, tmp_path / "saved_model.pt")
+    assert check_parity(tmp_path / "saved_model.pt", embedder, tiny_spec, images).check.ok
+    embedder.image_sizes = False  # a model that takes the sizes for something else does not agree
+    embedder.head_input = lambda features, sizes_px: torch.cat([features, torch.zeros(len(features), 3)], dim=1)
+    assert check_parity(tmp_path / "saved_model.pt", embedder, tiny_spec, images).check.ok is False

@@ -63,6 +63,20 @@ def test_overlapping_patches_and_another_image_size():
         assert torch.allclose(portable_vit(tower)(images(44)), tower(images(44)), atol=2e-6)
 
 
+def test_equals_open_clip_without_its_projection():
+    tower = make_tower()
+    projected = tower(images()).detach()
+    projection = tower.proj.detach()
+    tower.proj = None
+    assert is_portable(tower) and shape_of(tower).out_dim is None
+    portable = portable_vit(tower)
+    assert portable.state_dict().keys() == tower.state_dict().keys() and "proj" not in portable.state_dict()
+    with torch.no_grad():
+        tokens = torch.jit.script(portable)(images())
+        assert tokens.shape == (2, 32) and torch.allclose(tokens, tower(images()), atol=2e-6)
+        assert torch.allclose(tokens @ projection, projected, atol=1e-5)
+
+
 def test_a_changed_weight_changes_the_output_so_the_equalities_could_fail():
     tower = make_tower()
     other = make_tower()

@@ -16,7 +16,7 @@ from export.torchscript import export_submission, portable_tower, script_submiss
 from train.data.preprocessing import PreprocessSpec, preprocess
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
-from train.model.heads import build_head
+from train.model.heads import OPTIONS, build_head
 
 
 def embed_both(embedder, spec, model, seed=0):
@@ -25,28 +25,57 @@ def embed_both(embedder, spec, model, seed=0):
     pixels = torch.randint(0, 256, (3, 50, 70), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
     image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
     with torch.no_grad():
-        return model(pixels[None]), embedder(preprocess(image, spec)[None])
+        return model(pixels[None]), embedder(preprocess(image, spec)[None], torch.tensor([[50.0, 70.0]]))
 
 
-@pytest.mark.parametrize(("kind", "out_dim"), [("linear", 64), ("bn_linear", 64), ("mlp", 64), ("identity", 16)])
-def test_every_head(make_embedder, tiny_spec, kind, out_dim):
-    embedder = make_embedder(kind, out_dim)
-    got, expected = embed_both(embedder, tiny_spec, script_submission(embedder, tiny_spec))
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_every_head(make_embedder, tiny_spec, kind):
+    out_dim = 16 if kind == "identity" else 64
+    options = {"dropouts": [0.1, 0.3]} if "dropouts" in OPTIONS[kind] else {}
+    embedder = make_embedder(kind, out_dim, options=options)
+    model = script_submission(embedder, tiny_spec)
+    got, expected = embed_both(embedder, tiny_spec, model)
     assert got.shape == (1, out_dim)
     assert torch.allclose(got, expected, atol=2e-4)  # one grey level where PIL rounds a tie the other way
+    ok, detail = check_operators(torch.jit.export_opnames(model))
+    assert ok, detail
+
+
+def test_parallel_layers_are_one_layer_in_the_file(make_embedder, tiny_spec):
+    embedder = make_embedder("parallel", options={"dropouts": [0.1] * 20})
+    model = script_submission(embedder, tiny_spec)
+    linear = [value for name, value in model.head.state_dict().items() if name.endswith("weight")]
+    assert [tuple(weight.shape) for weight in linear] == [(64, 16)]
+
+
+def test_image_sizes_are_those_of_the_raw_image(make_embedder, tiny_spec, tmp_path):
+    embedder = make_embedder("bn_linear", image_sizes=True)
+    path = tmp_path / "saved_model.pt"
+    export_submission(embedder, tiny_spec, path)
+    model = torch.jit.load(path, map_location="cpu")
+    got, expected = embed_both(embedder, tiny_spec, model)
+    assert torch.allclose(got, expected, atol=2e-4)
+    ok, detail = check_operators(torch.jit.export_opnames(model))
+    assert ok, detail
+    # One colour at two sizes: only the size numbers differ, by as much as they do in the model itself.
+    small, tall = (torch.full((1, 3, height_px, 40), 90, dtype=torch.uint8) for height_px in (40, 120))
+    assert not torch.allclose(model(small), model(tall), atol=1e-2)
+    assert torch.allclose(model(torch.cat([tall, tall])), model(tall).expand(2, -1), atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("kind", "arch", "px"),
+    ("kind", "arch", "output"),
     [
-        ("timm", "tf_efficientnet_lite0", 64),  # "same" padding, ReLU6
-        ("timm", "vit_tiny_patch16_224", 64),  # fused attention, GELU
-        ("timm", "convnext_atto", 64),  # layer norm over channels
-        ("open_clip", "ViT-S-32-alt", 64),
+        ("timm", "tf_efficientnet_lite0", "own"),  # "same" padding, ReLU6
+        ("timm", "vit_tiny_patch16_224", "own"),  # fused attention, GELU
+        ("timm", "convnext_atto", "own"),  # layer norm over channels
+        ("open_clip", "ViT-S-32-alt", "own"),
+        ("open_clip", "ViT-S-32-alt", "token"),  # no projection
     ],
 )
-def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, px):
-    backbone = build_backbone(BackboneSpec(kind, arch, None, px))
+def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, output):
+    px = 64
+    backbone = build_backbone(BackboneSpec(kind, arch, None, px, output=output))
     embedder = Embedder(backbone, build_head("linear", backbone.width, 64)).eval()
     spec = PreprocessSpec(px, backbone.mean, backbone.std)
     path = tmp_path / "saved_model.pt"

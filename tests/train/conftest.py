@@ -46,6 +46,23 @@ def packed(tmp_path_factory) -> Path:
     return build(config, root / "raw", root / "shards", n_workers=1).parent
 
 
+@pytest.fixture(scope="session")
+def packed_sizes(tmp_path_factory) -> Path:
+    """Folder with manifest.json: source `disks` from pictures 40 px high and 40 to 90 px wide, packed at 32 px."""
+    root = tmp_path_factory.mktemp("packed_sizes")
+    draw_class_folders(root / "raw" / "disks", 10, 6, seed=1)
+    for number, path in enumerate(sorted((root / "raw").rglob("*.jpg"))):
+        with Image.open(path) as picture:
+            resized = picture.resize((40 + 10 * (number % 6), 40))
+        resized.save(path, quality=95)
+    config = build_config(MixtureConfig, {
+        "name": "sizes", "seed": 0, "image_px": 32,
+        "sources": [{"source": "disks", "domain": "disks", "reader": "class_folders", "split": "by_class",
+                     "val_fraction": 0.25, "test_fraction": 0.25}],
+    }, "test")
+    return build(config, root / "raw", root / "shards", n_workers=1).parent
+
+
 @pytest.fixture
 def make_config():
     """(stages as changes to STAGE, **top-level changes) -> TrainConfig on the tiny tower."""

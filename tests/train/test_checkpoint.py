@@ -31,6 +31,20 @@ def test_the_file_alone_rebuilds_the_embedder(tmp_path):
     assert torch.equal(loaded.centres, centres) and loaded.class_names == ("a/1", "a/2", "b/1")
 
 
+def test_a_tower_without_its_projection_is_rebuilt_and_older_files_still_load(tmp_path):
+    backbone = build_backbone(BackboneSpec("open_clip", "ViT-B-32", None, 64, 16, output="token", narrow_width=8))
+    embedder = Embedder(backbone, build_head(width=backbone.width, **HEAD)).eval()
+    save_checkpoint(tmp_path / "a.ckpt", embedder, HEAD, SPEC, (None, ()), {})
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(load_checkpoint(tmp_path / "a.ckpt").embedder(images), embedder(images))
+    save_checkpoint(tmp_path / "b.ckpt", make_embedder(), HEAD, SPEC, (None, ()), {})
+    content = torch.load(tmp_path / "b.ckpt", weights_only=True)
+    del content["backbone"]["output"]  # as files were before the key
+    torch.save(content, tmp_path / "b.ckpt")
+    assert load_checkpoint(tmp_path / "b.ckpt").backbone_spec.output == "own"
+
+
 def test_pretrained_weights_are_remembered_but_never_fetched(tmp_path):
     embedder = make_embedder()
     embedder.backbone.spec = BackboneSpec("tiny", "conv16", "hub:not-there", 32)

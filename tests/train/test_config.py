@@ -30,6 +30,9 @@ def test_overrides_reach_into_stages():
     ({"lr_rules": [{"match": ".*", "scale": 1, "frozen": True}]}, "exactly one"),
     ({"lr_rules": [{"match": ".*", "scale": 0}]}, "greater than 0"),
     ({"lr_rules": []}, "at least 1"),
+    ({"lr_rules": [{"scale": 1}]}, "match or blocks"),
+    ({"lr_rules": [{"match": ".*", "blocks": [0, 2], "scale": 1}]}, "match or blocks"),
+    ({"lr_rules": [{"blocks": [5, 5], "scale": 1}]}, "0 <= first < end"),
 ])
 def test_contradictions_are_errors(change, part):
     StageConfig.model_validate(STAGE)  # the unchanged stage is fine

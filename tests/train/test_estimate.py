@@ -28,6 +28,18 @@ def test_a_frozen_tower_costs_no_backward_and_keeps_less(make_config):
     assert whole.saved_bytes >= 4 * (3 * 256 + 8 * 64 + 16 * 16) and frozen.saved_bytes < whole.saved_bytes / 4
 
 
+def test_wider_towers_and_heads_are_counted(make_config):
+    head = {"kind": "parallel", "out_dim": 8, "dropouts": [0.1] * 5, "image_sizes": True}
+    counted = count_image(make_config({}, head=head), 0, N_CLASSES)
+    # Five layers that see three numbers more each.
+    assert counted.head_step_flops == 2 * 5 * (2 * 19 * 8) + 3 * CENTRES
+    vit = {"kind": "open_clip", "arch": "ViT-B-32", "weights": None}
+    own, token = (count_image(make_config({"image_px": 32}, backbone=vit | {"output": output}), 0, N_CLASSES)
+                  for output in ("own", "token"))
+    # Without the projection from 768 to 512, but the head's 8 outputs see 768 numbers in place of 512.
+    assert own.n_parameters - token.n_parameters == 768 * 512 - 8 * (768 - 512)
+
+
 def test_stage_totals(make_config):
     epochs = {"epochs": 3}
     cached = estimate_stage(make_config(FROZEN | epochs), 0, 800, N_CLASSES)

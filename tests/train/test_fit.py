@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from train.checkpoint import load_checkpoint
 from train.fit import main
 from train.run_log import read_metrics
 
@@ -33,6 +34,17 @@ def test_user_errors_are_one_line_and_status_two(packed, config_path, tmp_path, 
     assert "known: pocket, quickstart, vith14" in capsys.readouterr().err
     assert main([str(config_path), "--shards", str(tmp_path)]) == 2
     assert "manifest.json" in capsys.readouterr().err
+
+
+def test_smoke_runs_every_stage_of_a_recipe_on_any_mixture(packed, tmp_path):
+    run_dir = tmp_path / "run"
+    arguments = ["vith14", "head.out_dim=8", "--smoke", "--shards", str(packed), "--run-dir", str(run_dir)]
+    assert main([*arguments, "--features-dir", str(tmp_path / "features")]) == 0
+    loaded = load_checkpoint(run_dir / "final.ckpt")
+    assert loaded.meta["config"]["name"] == "smoke_vith14" and loaded.preprocess.image_px == 42
+    assert loaded.backbone_spec.narrow_width == loaded.embedder.backbone.width == 72
+    assert {row["stage"] for row in read_metrics(run_dir)} == {"head", "everything", "sharper"}
+    assert len(list((tmp_path / "features").glob("features-*.npy"))) == 1 and not (run_dir / "cache").exists()
 
 
 def test_unknown_flags_stop(config_path):

@@ -14,7 +14,7 @@ from train.stages.objective import Objective
 @pytest.fixture
 def module():
     embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), torch.nn.Linear(16, 4))
-    objective = Objective(lambda c, i, norms, n: c, 8.0, 0.0, 2, 0, batch_norm_frozen=True, backbone_frozen=False)
+    objective = Objective(lambda c, i, norms, n: c, 8.0, 0.0, 2, 0, batch_norm_frozen=True)
     items = EvaluationItems(["a"] * 4, [("x",), ("x",), ("y",), ("y",)], ["both"] * 4, list("abcd"))
     made = StageModule(embedder, CosineClassifier(3, 4), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3), objective,
                        np.array([2, 0, 1]), items)

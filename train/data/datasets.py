@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from train.data.preprocessing import PreprocessSpec, resize_image
-from train.data.readers import ShardReader
+from train.data.readers import SampleTable, ShardReader
 
 
 class PlannedBatches(Dataset):
@@ -35,14 +35,14 @@ class PlannedBatches(Dataset):
         return len(self.plan)
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """`pixels` uint8 [B, H, W, 3] and `indices` int64 [B]."""
+        """`pixels` uint8 [B, H, W, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2] of the original pictures."""
         cv2.setNumThreads(0)  # the threads belong to the training step
         indices = self.plan[step]
         seeds = np.random.SeedSequence([self.seed, self.first_step + step]).generate_state(len(indices))
         pictures = [
             self.augment(_decode(self.reader.jpeg_bytes(index)), int(seed)) for index, seed in zip(indices, seeds)
         ]
-        return {"pixels": torch.from_numpy(np.stack(pictures)), "indices": torch.from_numpy(indices.astype(np.int64))}
+        return {"pixels": torch.from_numpy(np.stack(pictures)), **_known_of(indices, self.reader.table)}
 
 
 class OrderedBatches(Dataset):
@@ -57,27 +57,34 @@ class OrderedBatches(Dataset):
         return -(-len(self.reader) // self.batch_size)
 
     def __getitem__(self, batch: int) -> dict[str, Tensor]:
-        """`pixels` uint8 [B, image_px, image_px, 3] and `indices` int64 [B]."""
+        """`pixels` uint8 [B, image_px, image_px, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
         first = batch * self.batch_size
-        indices = range(first, min(first + self.batch_size, len(self.reader)))
+        indices = np.arange(first, min(first + self.batch_size, len(self.reader)))
         pictures = [np.asarray(resize_image(self.reader.image(index), self.spec)) for index in indices]
-        return {"pixels": torch.from_numpy(np.stack(pictures)), "indices": torch.tensor(indices)}
+        return {"pixels": torch.from_numpy(np.stack(pictures)), **_known_of(indices, self.reader.table)}
 
 
 class PlannedFeatures(Dataset):
     """Item s is the batch of step s as cached features [B, width]: training a head without its tower."""
 
-    def __init__(self, features: np.ndarray, plan: np.ndarray) -> None:
+    def __init__(self, features: np.ndarray, plan: np.ndarray, table: SampleTable) -> None:
         self.features = features
         self.plan = plan
+        self.table = table
 
     def __len__(self) -> int:
         return len(self.plan)
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """`features` float32 [B, width] and `indices` int64 [B]."""
-        indices = self.plan[step].astype(np.int64)
-        return {"features": torch.from_numpy(self.features[indices]), "indices": torch.from_numpy(indices)}
+        """`features` float32 [B, width], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
+        indices = self.plan[step]
+        return {"features": torch.from_numpy(self.features[indices]), **_known_of(indices, self.table)}
+
+
+def _known_of(indices: np.ndarray, table: SampleTable) -> dict[str, Tensor]:
+    """What a batch holds beside pixels or features."""
+    sizes_px = torch.from_numpy(table.sizes_px[indices])
+    return {"indices": torch.from_numpy(indices.astype(np.int64)), "sizes_px": sizes_px}
 
 
 def _decode(jpeg: bytes) -> np.ndarray:

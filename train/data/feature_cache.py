@@ -49,9 +49,12 @@ def compute_features(
     rows = []
     with progress_bar(len(reader), f"{title} ({reader.split}, {spec.image_px} px)", "image") as progress:
         for number in range(len(batches)):
-            pixels = batches[number]["pixels"].to(device)
-            rows.append(tower(normalise_batch(pixels, spec)).to(torch.float32).cpu().numpy())
-            progress.update(len(pixels))
+            batch = batches[number]
+            images = normalise_batch(batch["pixels"].to(device), spec)
+            # An embedder whose head sees the image sizes takes them, a tower does not.
+            sizes = (batch["sizes_px"].to(device),) if getattr(tower, "image_sizes", False) else ()
+            rows.append(tower(images, *sizes).to(torch.float32).cpu().numpy())
+            progress.update(len(images))
     tower.train(was_training)
     return np.concatenate(rows)
 

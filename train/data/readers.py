@@ -22,7 +22,8 @@ class SampleTable:
     """What is known of each sample without its pixels; row i of every array is sample i.
 
     `class_names` are `source/class_key`, the only identity of a class; `accepted` holds for each sample all class
-    names that count as a match (one for most, several for some landmark queries).
+    names that count as a match (one for most, several for some landmark queries); `sizes_px` float32 [N, 2] is height
+    and width of the picture that the sample was packed from.
     """
 
     keys: np.ndarray
@@ -31,6 +32,7 @@ class SampleTable:
     class_names: np.ndarray
     accepted: tuple[tuple[str, ...], ...]
     roles: np.ndarray
+    sizes_px: np.ndarray
 
 
 class ShardReader:
@@ -126,4 +128,5 @@ def _table_of(metas: list[dict]) -> SampleTable:
         class_names=np.array([name[0] for name in accepted]),
         accepted=accepted,
         roles=np.array([meta["role"] for meta in metas]),
+        sizes_px=np.array([(meta["original_height_px"], meta["original_width_px"]) for meta in metas], np.float32),
     )

@@ -6,6 +6,7 @@ A margin takes cosines [B, C] and class ids [B] and gives float32 cosines [B, C]
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -112,45 +113,60 @@ def elastic_cosface(cosines: Tensor, class_ids: Tensor, margin_cos: float, std_c
 
 
 def class_size_margins_rad(
-    n_images_by_class: Tensor | Sequence[int], low_rad: float, high_rad: float, power: float = -0.25
+    n_images_by_class: Tensor | Sequence[int], low_rad: float, high_rad: float,
+    mapping: Literal["power", "cosine"] = "power", power: float = -0.25,
 ) -> Tensor:
     """Margins that grow as classes get rarer: `high_rad` for the smallest class, `low_rad` for the largest.
 
-    Between them the margin follows n_images ** power, linearly mapped. Source: the 4th and 6th places of
-    GUIEC, after arXiv 2010.05350. Where all classes have the same size, each gets `low_rad`.
+    Between them, `power`: linear in n_images ** power (the 4th and 6th places of GUIEC, after arXiv 2010.05350);
+    `cosine`: half a cosine wave over n_images (UniFEx, arXiv 2409.13513, `src/model/head.py` of morrisfl/UniFEx). Where
+    all classes have the same size, each gets `low_rad`.
 
     >>> class_size_margins_rad([1, 16, 256], low_rad=0.1, high_rad=0.4)
     tensor([0.4000, 0.2000, 0.1000])
+    >>> class_size_margins_rad([1, 3, 5], low_rad=0.2, high_rad=0.6, mapping="cosine")
+    tensor([0.6000, 0.4000, 0.2000])
 
     Args:
         n_images_by_class: [C] images of each class, indexed by class id, each at least 1.
         low_rad, high_rad: smallest and largest margin in radians, 0 <= low <= high < pi.
-        power: negative; -1/4 is what the entrants used.
+        mapping: `power` or `cosine`.
+        power: for `power`: negative; -1/4 is what the entrants used.
 
     Returns:
         float32 [C] in radians.
 
     Raises:
-        ValueError: a class without images, margins out of range, a power that is not negative.
+        ValueError: a class without images, margins out of range, an unknown mapping, a power that is not negative.
     """
     if not 0.0 <= low_rad <= high_rad < math.pi:
         raise ValueError(
             f"class-size margins: need 0 <= low_rad <= high_rad < pi, got {low_rad} and {high_rad}"
         )
+    if mapping not in ("power", "cosine"):
+        raise ValueError(f"class-size margins: no mapping {mapping!r}; known: cosine, power")
     if power >= 0.0:
         raise ValueError(
             f"class-size margins: power must be negative (rarer class, larger margin), got {power}"
         )
+    n_images = _checked_counts(n_images_by_class)
+    rarity = n_images**power if mapping == "power" else -n_images  # [C]
+    span = rarity.max() - rarity.min()
+    share = (rarity - rarity.min()) / span if span > 0 else torch.zeros_like(rarity)
+    if mapping == "cosine":
+        share = 0.5 * (1.0 - torch.cos(math.pi * share))
+    return (low_rad + share * (high_rad - low_rad)).float()
+
+
+def _checked_counts(n_images_by_class: Tensor | Sequence[int]) -> Tensor:
+    """float64 [C], each at least 1."""
     n_images = torch.as_tensor(n_images_by_class, dtype=torch.float64)
     if n_images.ndim != 1 or n_images.numel() == 0:
         raise ValueError(f"class-size margins: expected counts of shape [C], got {list(n_images.shape)}")
     if n_images.min() < 1:
         empty = torch.nonzero(n_images < 1)[:5, 0].tolist()
         raise ValueError(f"class-size margins: every class needs an image, none in class ids {empty}")
-    rarity = n_images**power  # [C]
-    span = rarity.max() - rarity.min()
-    share = (rarity - rarity.min()) / span if span > 0 else torch.zeros_like(rarity)
-    return (low_rad + share * (high_rad - low_rad)).float()
+    return n_images
 
 
 def _drawn_margins(class_ids: Tensor, mean: float, std: float) -> Tensor:

@@ -1,61 +1,108 @@
 """From the tower's features to the embedding: small modules that script and export as they are."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from data_prep.errors import unknown_name
+from train.model.head_layers import MultiSampleDropout, ParallelLinear, PowerNormalisation
 from train.retrieval.projection import fit_pca
 
-KINDS = ("linear", "root_linear", "bn_linear", "mlp", "identity")
+# kind -> what `options` may say of it.
+OPTIONS: dict[str, frozenset[str]] = {
+    "linear": frozenset({"bias"}),
+    "root_linear": frozenset({"bias"}),
+    "bn_linear": frozenset({"bias", "bn_affine", "bn_eps"}),
+    "linear_bn": frozenset({"bias", "bn_affine", "bn_eps"}),
+    "parallel": frozenset({"dropouts"}),
+    "multi_sample": frozenset({"bias", "dropouts"}),
+    "mlp": frozenset(),
+    "identity": frozenset(),
+}
+KINDS = tuple(OPTIONS)
 
 
-class PowerNormalisation(nn.Module):
-    """Features [B, W] -> signed square root, unit length.
-
-    Damps the few channels that dominate pooled features, so that the weak ones keep a say in the similarity: on domains
-    never trained on that is worth more than any class label (Perronnin et al., ECCV 2010, for Fisher vectors). The root
-    is shifted by `floor` to keep its slope finite at 0.
-    """
-
-    def __init__(self, floor: float = 0.01) -> None:
-        super().__init__()
-        self.floor = floor
-
-    def forward(self, features: Tensor) -> Tensor:
-        roots = features.sign() * ((features.abs() + self.floor).sqrt() - self.floor**0.5)
-        return roots / (roots * roots).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
-
-
-def build_head(kind: str, width: int, out_dim: int, hidden_dim: int = 512, dropout: float = 0.0) -> nn.Module:
+def build_head(
+    kind: str, width: int, out_dim: int, hidden_dim: int = 512, dropout: float = 0.0, options: Mapping | None = None
+) -> nn.Module:
     """Features [B, width] -> [B, out_dim], not yet normalised.
 
-    Kinds: `linear` (dropout, linear), `root_linear` (power normalisation, dropout, linear),
-    `bn_linear` (batch norm, dropout, linear), `mlp` (linear, batch norm, PReLU,
-    dropout, linear) and `identity` (out_dim must be width: the features themselves).
+    Kinds: `linear` (dropout, linear), `root_linear` (power normalisation, dropout, linear), `bn_linear` (batch norm,
+    dropout, linear: places 5 and 6), `linear_bn` (dropout, linear, batch norm, PReLU: 10th), `parallel` (dropout, then
+    the mean of `dropouts` linear layers: 3rd), `multi_sample` (dropout, the mean of `dropouts` drawings of dropout,
+    linear: 4th), `mlp` (linear, batch norm, PReLU, dropout, linear) and `identity` (out_dim must be width: the features
+    themselves).
+
+    Args:
+        kind: one of KINDS.
+        width: of the features.
+        out_dim: of the embedding.
+        hidden_dim: of `mlp`.
+        dropout: of the one dropout that each kind has, which stages may change (`set_dropout`).
+        options: what OPTIONS allows the kind: `bias` of the linear layer (True), `bn_affine` (True), `bn_eps` (1e-5),
+            `dropouts` (probabilities, fixed).
+
+    Raises:
+        ConfigError: an unknown kind or option.
+        ValueError: an identity of two widths; `dropouts` missing.
     """
+    if kind not in KINDS:
+        raise unknown_name("head", kind, KINDS, "head")
+    options = dict(options or {})
+    for name in options.keys() - OPTIONS[kind]:
+        raise unknown_name("option", name, OPTIONS[kind] or ("none",), f"head {kind!r}")
+    if ("dropouts" in OPTIONS[kind]) != bool(options.get("dropouts")):
+        raise ValueError(f"head {kind!r}: expected dropouts, at least one probability")
+    if kind == "identity" and width != out_dim:
+        raise ValueError(f"identity head: width {width} is not out_dim {out_dim}")
+    return _layers(kind, (width, hidden_dim, out_dim), nn.Dropout(dropout), options)
+
+
+def _layers(kind: str, widths: tuple[int, int, int], dropout: nn.Dropout, options: dict) -> nn.Module:
+    width, hidden_dim, out_dim = widths
+
+    def linear() -> nn.Linear:
+        return nn.Linear(width, out_dim, bias=options.get("bias", True))
+
+    def batch_norm(n_channels: int) -> nn.BatchNorm1d:
+        return nn.BatchNorm1d(n_channels, eps=options.get("bn_eps", 1e-5), affine=options.get("bn_affine", True))
+
     if kind == "linear":
-        return nn.Sequential(nn.Dropout(dropout), nn.Linear(width, out_dim))
+        return nn.Sequential(dropout, linear())
     if kind == "root_linear":
-        return nn.Sequential(PowerNormalisation(), nn.Dropout(dropout), nn.Linear(width, out_dim))
+        return nn.Sequential(PowerNormalisation(), dropout, linear())
     if kind == "bn_linear":
-        return nn.Sequential(nn.BatchNorm1d(width), nn.Dropout(dropout), nn.Linear(width, out_dim))
+        return nn.Sequential(batch_norm(width), dropout, linear())
+    if kind == "linear_bn":
+        return nn.Sequential(dropout, linear(), batch_norm(out_dim), nn.PReLU())
+    if kind == "parallel":
+        return nn.Sequential(dropout, ParallelLinear(width, out_dim, options["dropouts"]))
+    if kind == "multi_sample":
+        return nn.Sequential(dropout, MultiSampleDropout(options["dropouts"]), linear())
     if kind == "mlp":
         return nn.Sequential(
-            nn.Linear(width, hidden_dim),
-            nn.BatchNorm1d(hidden_dim),
-            nn.PReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden_dim, out_dim),
+            nn.Linear(width, hidden_dim), batch_norm(hidden_dim), nn.PReLU(), dropout, nn.Linear(hidden_dim, out_dim)
         )
-    if kind == "identity":
-        if width != out_dim:
-            raise ValueError(f"identity head: width {width} is not out_dim {out_dim}")
-        return nn.Identity()
-    raise unknown_name("head", kind, KINDS, "head")
+    return nn.Identity()
+
+
+def folded(head: nn.Module) -> nn.Module:
+    """The head as it is exported: every `ParallelLinear` as the one layer it equals in evaluation mode.
+
+    The weights of other layers are shared with `head`.
+    """
+    if not isinstance(head, nn.Sequential):
+        return head
+    return nn.Sequential(
+        *(layer.averaged() if isinstance(layer, ParallelLinear) else layer for layer in head)
+    ).train(head.training)
 
 
 def set_dropout(head: nn.Module, dropout: float) -> None:
-    """Give every dropout layer of the head the same probability: stages differ in it."""
+    """Give the head's own dropout layer this probability: stages differ in it. The fixed `dropouts` of `parallel` and
+    `multi_sample` stay.
+    """
     for module in head.modules():
         if isinstance(module, nn.Dropout):
             module.p = dropout

@@ -12,10 +12,13 @@ MAX_LISTED_NAMES = 10
 
 
 class LearningRateRule(Protocol):
-    """What is read of a rule: a regular expression for whole names, and a scale or `frozen`."""
+    """What is read of a rule: which names (a regular expression for whole names, or blocks), a scale or `frozen`."""
 
     @property
-    def match(self) -> str: ...
+    def match(self) -> str | None: ...
+
+    @property
+    def blocks(self) -> tuple[int, int] | None: ...
 
     @property
     def scale(self) -> float | None: ...
@@ -38,7 +41,8 @@ def build_param_groups(
 
     Args:
         named_parameters: as of `Module.named_parameters()`.
-        lr_rules: in order; `match` must fit the whole name (`re.fullmatch`).
+        lr_rules: in order; `match` must fit the whole name (`re.fullmatch`), `blocks` is a transformer tower's blocks
+            from the first number up to, not including, the second.
         base_lr: learning rate of scale 1.
         weight_decay: of the parameters with two or more dimensions.
         depth_scales: name -> further factor on its rate, from `decay_by_depth`; names that are absent have 1.
@@ -54,7 +58,9 @@ def build_param_groups(
     """
     patterns = _compiled(lr_rules)
     rule_of = _first_matches(named := dict(named_parameters), patterns)
-    _check_cover(list(named), lr_rules, patterns, rule_of)
+    _check_cover(list(named), patterns, rule_of, [_label(rule) for rule in lr_rules])
+    if not any(rule.scale is not None for rule in lr_rules):
+        raise ConfigError("lr_rules: every parameter is frozen, nothing is left to train")
     groups: dict[tuple[float, bool], dict] = {}
     for name, parameter in named.items():
         rule = lr_rules[rule_of[name]]
@@ -94,7 +100,7 @@ def _compiled(lr_rules: Sequence[LearningRateRule]) -> list[re.Pattern[str]]:
     faults: list[str] = []
     patterns: list[re.Pattern[str]] = []
     for position, rule in enumerate(lr_rules):
-        where = f"lr_rules.{position} ({rule.match!r})"
+        where = f"lr_rules.{position} ({_label(rule)})"
         if rule.scale is not None and rule.scale <= 0.0:
             faults.append(
                 f"{where}: scale must be positive, got {rule.scale}; to stop training, say frozen: true"
@@ -102,12 +108,24 @@ def _compiled(lr_rules: Sequence[LearningRateRule]) -> list[re.Pattern[str]]:
         elif rule.frozen == (rule.scale is not None):
             faults.append(f"{where}: expected a scale or frozen: true, exactly one of them")
         try:
-            patterns.append(re.compile(rule.match))
+            patterns.append(re.compile(_expression(rule)))
         except re.error as error:
             faults.append(f"{where}: not a regular expression: {error}")
     if faults:
         raise ConfigError("\n".join(faults))
     return patterns
+
+
+def _expression(rule: LearningRateRule) -> str:
+    """The regular expression of a rule; blocks are open_clip's `transformer.resblocks.N` and timm's `blocks.N`."""
+    if rule.blocks is None:
+        return rule.match
+    numbers = "|".join(str(number) for number in range(*rule.blocks))
+    return rf"backbone\.tower\.(?:transformer\.resblocks|blocks)\.(?:{numbers})\..*"
+
+
+def _label(rule: LearningRateRule) -> str:
+    return repr(rule.match) if rule.blocks is None else f"blocks {list(rule.blocks)}"
 
 
 def _first_matches(names: Iterable[str], patterns: Sequence[re.Pattern[str]]) -> dict[str, int]:
@@ -120,10 +138,7 @@ def _first_matches(names: Iterable[str], patterns: Sequence[re.Pattern[str]]) ->
 
 
 def _check_cover(
-    names: list[str],
-    lr_rules: Sequence[LearningRateRule],
-    patterns: Sequence[re.Pattern[str]],
-    rule_of: dict[str, int],
+    names: list[str], patterns: Sequence[re.Pattern[str]], rule_of: dict[str, int], labels: Sequence[str]
 ) -> None:
     """Raises ConfigError with every unused rule and every uncovered name."""
     faults: list[str] = []
@@ -137,7 +152,7 @@ def _check_cover(
             else "it fits no parameter"
         )
         faults.append(
-            f"lr_rules.{position} ({pattern.pattern!r}): no parameter falls under this rule: {reason}"
+            f"lr_rules.{position} ({labels[position]}): no parameter falls under this rule: {reason}"
         )
     uncovered = [name for name in names if name not in rule_of]
     if uncovered:
@@ -146,8 +161,6 @@ def _check_cover(
         raise ConfigError(
             "\n".join([*faults, f"lr_rules: parameters of this model: {_listed(_starts_of(names))}"])
         )
-    if not any(rule.scale is not None for rule in lr_rules):
-        raise ConfigError("lr_rules: every parameter is frozen, nothing is left to train")
 
 
 def _starts_of(names: list[str]) -> list[str]:

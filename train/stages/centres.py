@@ -1,4 +1,8 @@
-"""A stage's class centres: new, the class means of the embeddings so far, or carried over by class name."""
+"""A stage's class centres: new, the class means of the embeddings so far, or carried over by class name.
+
+What a stage leaves behind holds the centres of every class so far, not of its own alone: a round on one source keeps
+those of the others for the stage after it (1st place trains on all data, on Products-10K, on all data again).
+"""
 
 import numpy as np
 import torch
@@ -22,7 +26,7 @@ def build_classifier(
 ) -> CosineClassifier:
     """Centres for the stage's classes, new or kept.
 
-    `before` is what the stage before left: centres [C, K, D] and class names.
+    `before` is what the stages before left: centres [C, K, D] and class names.
 
     Raises:
         ConfigError: `keep` where there are no centres of the same width and number of sub-centres.
@@ -45,7 +49,8 @@ def set_to_class_means(
         embedder.eval()
         device = next(embedder.parameters()).device
         with torch.no_grad():
-            embeddings = embedder.project(torch.from_numpy(np.array(features)).to(device)).cpu()
+            sizes_px = torch.from_numpy(data.reader.table.sizes_px).to(device)
+            embeddings = embedder.project(torch.from_numpy(np.array(features)).to(device), sizes_px).cpu()
         embedder.train(was_training)
     classifier.set_centres_from_class_means(embeddings, torch.from_numpy(data.class_rows))
 
@@ -53,7 +58,7 @@ def set_to_class_means(
 def carry_centres(
     classifier: CosineClassifier, class_names: tuple[str, ...], before: tuple[Tensor | None, tuple[str, ...]]
 ) -> None:
-    """Copy the centres of the classes that the stage before had; a new class keeps its new centre."""
+    """Copy the centres of the classes that a stage before had; a new class keeps its new centre."""
     centres, names_before = before
     if centres is None or centres.shape[1:] != classifier.centres.shape[1:]:
         got = None if centres is None else tuple(centres.shape[1:])
@@ -63,3 +68,18 @@ def carry_centres(
     for row, name in enumerate(class_names):
         if name in row_before:
             classifier.centres.data[row] = centres[row_before[name]]
+
+
+def centres_so_far(
+    now: tuple[Tensor, tuple[str, ...]], before: tuple[Tensor | None, tuple[str, ...]]
+) -> tuple[Tensor, tuple[str, ...]]:
+    """A stage's own centres [C, K, D] and class names, then those of earlier classes that it did not have.
+
+    Earlier centres of another number of sub-centres or another width are dropped: no later stage could take both.
+    """
+    centres, names = now
+    if before[0] is None or before[0].shape[1:] != centres.shape[1:]:
+        return now
+    own = set(names)
+    rows = [row for row, name in enumerate(before[1]) if name not in own]
+    return torch.cat([centres, before[0][rows]]), (*names, *(before[1][row] for row in rows))

@@ -117,7 +117,7 @@ class StageData(pl.LightningDataModule):
         # Each process takes its own columns of every batch: `batch_size` counts all devices together.
         rows = self.plan.batches[first:end, self.trainer.global_rank :: self.trainer.world_size]
         if self.features is not None:
-            return DataLoader(PlannedFeatures(self.features, rows), batch_size=None)
+            return DataLoader(PlannedFeatures(self.features, rows, self.training.reader.table), batch_size=None)
         augment = build_augmentation(
             self.stage.augmentation.preset, self.stage.image_px, self.stage.augmentation.min_crop_scale,
             self.stage.augmentation.horizontal_flip,

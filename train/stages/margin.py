@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.config import MarginConfig
+from train.loss_config import MarginConfig
 from train.losses.adaptive_margins import AdaCos, AdaFace, CurricularFace
 from train.losses.margins import (
     arcface,
@@ -71,7 +71,8 @@ def _scheduled_arcface(
     first: Tensor | float = config.margin_rad
     if config.rare_class_margin_rad is not None:
         n_images_by_class = torch.from_numpy(np.bincount(class_rows, minlength=n_classes))
-        first = class_size_margins_rad(n_images_by_class, config.margin_rad, config.rare_class_margin_rad)
+        first = class_size_margins_rad(
+            n_images_by_class, config.margin_rad, config.rare_class_margin_rad, config.class_size_mapping)
     # Growth stops at max_margin_rad; a margin that starts above it stays where it is.
     limit = torch.as_tensor(first, dtype=torch.float32).clamp(min=config.max_margin_rad)
 

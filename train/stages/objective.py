@@ -28,6 +28,7 @@ class Objective:
         images_per_step: images an optimizer step consumes, over all devices.
         seed: of the stage.
         domain_of_class: int64 [C] for separate classifiers (only classes of the image's domain compete); None: joint.
+        focal_gamma: of the focal loss; 0 for none.
         distil: (unit embeddings [B, D], sample indices [B]) -> scalar, weighted by `distillation_weight`.
     """
 
@@ -37,18 +38,22 @@ class Objective:
     images_per_step: int
     seed: int
     batch_norm_frozen: bool
-    backbone_frozen: bool
+    focal_gamma: float = 0.0
     domain_of_class: Tensor | None = None
     distil: Callable[[Tensor, Tensor], Tensor] | None = None
     distillation_weight: float = 0.0
 
     def set_modes(self, embedder: Embedder) -> None:
-        """Training mode, except what is frozen: a frozen tower, and batch norms that keep their statistics."""
+        """Training mode, except what is frozen: a tower or head of which nothing trains, and batch norms of the tower
+        that keep their statistics. A frozen head keeps its dropout: the tower is to learn under it (1st place)."""
         embedder.train()
-        if self.backbone_frozen:
+        if not _trains(embedder.backbone):
             embedder.backbone.eval()
-        if self.batch_norm_frozen:
-            for module in embedder.backbone.modules():
+        still = [embedder.backbone] if self.batch_norm_frozen else []
+        if not _trains(embedder.head):
+            still.append(embedder.head)
+        for part in still:
+            for module in part.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
 
@@ -63,12 +68,19 @@ class Objective:
         if self.domain_of_class is not None:
             domains = self.domain_of_class.to(class_ids.device)
             mask = domains[class_ids][:, None] == domains[None, :]  # [B, C]
-        classification = margin_softmax_loss(with_margin, class_ids, self.scale, self.label_smoothing, mask)
+        classification = margin_softmax_loss(with_margin, class_ids, self.scale, self.label_smoothing, mask,
+                                             self.focal_gamma)
         if self.distil is None:
             return {"loss": classification}
         distillation = self.distil(embeddings, indices)
         total = classification + self.distillation_weight * distillation
         return {"loss": total, "classification": classification, "distillation": distillation}
+
+
+def _trains(part: nn.Module) -> bool:
+    """Whether any parameter of it does; one without parameters trains as what is around it."""
+    parameters = list(part.parameters())
+    return not parameters or any(parameter.requires_grad for parameter in parameters)
 
 
 def distil_from(teacher_features: np.ndarray, kind: str, temperature: float) -> Callable[[Tensor, Tensor], Tensor]:
@@ -99,8 +111,7 @@ def build_objective(
         images_per_step=stage.batch_size * stage.accumulate_batches,
         seed=seed,
         batch_norm_frozen=stage.batch_norm == "frozen",
-        backbone_frozen=stage.feature_cache or any(
-            rule.frozen and rule.match == r"backbone\..*" for rule in stage.lr_rules),
+        focal_gamma=stage.classifier.focal_gamma,
         domain_of_class=domain_of_class,
         distil=distil_from(teacher, distillation.kind, distillation.temperature) if distillation else None,
         distillation_weight=distillation.weight if distillation else 0.0,

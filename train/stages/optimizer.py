@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch.nn import Parameter
 
-from train.config import StageConfig
+from data_prep.errors import ConfigError
+from train.config import ScheduleConfig, StageConfig
 from train.optim.param_groups import build_param_groups, decay_by_depth
 from train.optim.sam import SAM
-from train.optim.schedule import build_schedule
+from train.optim.schedule import Schedule
 
 
 def build_optimizer(
@@ -19,10 +20,17 @@ def build_optimizer(
 
     `n_images` is the length of the stage, `n_images_per_epoch` that of one pass over its data.
     `layer_groups`: the tower's own parameter names from input to output, for layer-wise decay.
+
+    Raises:
+        ConfigError: what `build_param_groups` and `Schedule` raise; a tower that trains in a stage on cached features.
     """
-    options, schedule = stage.optimizer, stage.schedule
+    options = stage.optimizer
     depth_scales = decay_by_depth(layer_groups, options.layer_decay, "backbone.")
+    named_parameters = list(named_parameters)
     groups = build_param_groups(named_parameters, stage.lr_rules, options.lr, options.weight_decay, depth_scales)
+    trained = [name for name, p in named_parameters if stage.feature_cache and p.requires_grad]
+    if any(name.startswith("backbone.") for name in trained):
+        raise ConfigError(f"stage {stage.name!r}: feature_cache needs the whole tower frozen; {trained[0]} is not")
     if options.kind == "adamw":
         optimizer = torch.optim.AdamW(groups)
     elif options.kind == "adam":
@@ -31,11 +39,21 @@ def build_optimizer(
         optimizer = SAM(groups, options.rho)
     else:
         optimizer = torch.optim.SGD(groups, momentum=options.momentum)
-    factor = build_schedule(
-        schedule.kind, n_images, min(schedule.warmup_images, n_images), schedule.final_scale,
-        [epoch * n_images_per_epoch for epoch in schedule.drop_at_epochs], schedule.drop_factor,
-    )
+    factor = _schedule(stage.schedule, n_images, n_images_per_epoch)
     images_per_step = stage.batch_size * stage.accumulate_batches
     # + 1: with a warm-up from 0 the first step would otherwise do nothing.
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor((step + 1) * images_per_step))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _schedule(config: ScheduleConfig, n_images: int, n_images_per_epoch: int) -> Schedule:
+    """The config's epochs in images; a warm-up longer than the stage is the whole stage."""
+    warmup_images = config.warmup_images
+    if config.warmup_epochs is not None:
+        warmup_images = config.warmup_epochs * n_images_per_epoch
+    every = config.drop_every_epochs
+    return Schedule(
+        config.kind, n_images, min(warmup_images, n_images), config.warmup_start, config.final_scale,
+        tuple(epoch * n_images_per_epoch for epoch in config.drop_at_epochs),
+        None if every is None else every * n_images_per_epoch, config.drop_factor,
+    )

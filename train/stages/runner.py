@@ -28,7 +28,7 @@ from train.lightning_module import StageModule, validation_values
 from train.model.embedder import Embedder
 from train.model.heads import set_dropout
 from train.run_log import draw_curves, drop_metrics_after, write_environment
-from train.stages.centres import build_classifier, set_to_class_means
+from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
 from train.stages.objective import build_objective
 from train.stages.optimizer import build_optimizer
@@ -37,7 +37,7 @@ from train.stages.start import preprocess_of, set_resolution, start_embedder, te
 
 @dataclass
 class Progress:
-    """What one stage hands to the next."""
+    """What one stage hands to the next; the centres are those of every class so far."""
 
     embedder: Embedder
     head_spec: dict
@@ -51,13 +51,14 @@ class Places:
 
     shards_dir: Path
     run_dir: Path
+    features_dir: Path | None = None  # features of frozen towers, which runs may share; null: run_dir/cache
 
     def stage_path(self, index: int, stage: StageConfig) -> Path:
         return self.run_dir / f"stage-{index + 1}-{stage.name}.ckpt"
 
     @property
     def cache_dir(self) -> Path:
-        return self.run_dir / "cache"
+        return self.features_dir or self.run_dir / "cache"
 
     def unfinished_path(self, index: int, stage: StageConfig) -> Path:
         return self.run_dir / f"stage-{index + 1}-{stage.name}.unfinished.ckpt"
@@ -112,7 +113,8 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
         _mix_with_start(embedder, start_state, stage.start_weight)
         scores = _validate(embedder, validation, spec)
     meta = _stage_meta(config, index, data, scores)
-    classes = (module.classifier.centres.detach().cpu(), data.class_names)
+    own_classes = (module.classifier.centres.detach().cpu(), data.class_names)
+    classes = centres_so_far(own_classes, (progress.centres, progress.class_names))
     save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
     places.unfinished_path(index, stage).unlink(missing_ok=True)
     _say(config, index, f"val mMP@5 {meta['val']['mMP@5']:.4f}")

@@ -12,8 +12,8 @@ from train.data.feature_cache import cached_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
 from train.model.backbones import Backbone, BackboneSpec, build_backbone
-from train.model.embedder import Embedder
-from train.model.heads import build_head, start_as_pca
+from train.model.embedder import Embedder, build_embedder
+from train.model.heads import start_as_pca
 
 
 def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | None = None) -> Backbone:
@@ -31,7 +31,9 @@ def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | No
                               f"give it as weight_files.{key}=/path/to/weights")
         weights = f"file:{config.weight_files[key]}"
     stride = patch_stride or config.backbone.patch_stride
-    return build_backbone(BackboneSpec(config.backbone.kind, config.backbone.arch, weights, image_px, stride))
+    tower = config.backbone
+    return build_backbone(BackboneSpec(
+        tower.kind, tower.arch, weights, image_px, stride, output=tower.output, narrow_width=tower.narrow_width))
 
 
 def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessSpec:
@@ -44,14 +46,14 @@ def start_embedder(
 ) -> tuple[Embedder, dict]:
     """The embedder before any training and its head's description; a PCA head is fitted on the train samples."""
     backbone = starting_backbone(config, stage.image_px, stage.patch_stride)
-    head_spec = {"kind": config.head.kind, "out_dim": config.head.out_dim, "hidden_dim": config.head.hidden_dim}
-    head = build_head(width=backbone.width, **head_spec)
+    embedder = build_embedder(backbone, head_spec := config.head.to_spec())
     if config.head.init == "pca":
         to_device(backbone, config.accelerator)
         spec = preprocess_of(backbone, stage.image_px, config.resize)
         features = cached_features(backbone, reader, spec, cache_dir)
-        start_as_pca(head, torch.from_numpy(np.array(features)), config.head.init_whitening, config.head.init_length)
-    return Embedder(backbone, head), head_spec
+        features = torch.from_numpy(np.array(features))
+        start_as_pca(embedder.head, features, config.head.init_whitening, config.head.init_length)
+    return embedder, head_spec
 
 
 def teacher_features(

@@ -34,10 +34,20 @@ def test_ordered_batches_cover_everything_once_and_match_the_single_image_rule(p
     assert np.array_equal(batches[0]["pixels"][3].numpy(), np.asarray(resize_image(reader.image(3), spec)))
 
 
-def test_cached_features_are_looked_up_by_sample():
+def test_cached_features_are_looked_up_by_sample(packed):
     features = np.arange(10, dtype=np.float32).reshape(5, 2)
-    batch = PlannedFeatures(features, np.array([[4, 0]]))[0]
+    batch = PlannedFeatures(features, np.array([[4, 0]]), ShardReader(packed, "val").table)[0]
     assert batch["features"].tolist() == [[8.0, 9.0], [0.0, 1.0]] and batch["indices"].tolist() == [4, 0]
+
+
+def test_every_kind_of_batch_tells_the_size_of_the_original_pictures(packed_sizes):
+    reader = ShardReader(packed_sizes, "train")
+    plan, spec = np.array([[3, 0]]), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    expected = reader.table.sizes_px[[3, 0]].tolist()
+    assert PlannedBatches(reader, plan, 0, noisy, seed=3)[0]["sizes_px"].tolist() == expected
+    assert PlannedFeatures(np.zeros((9, 2), np.float32), plan, reader.table)[0]["sizes_px"].tolist() == expected
+    ordered = OrderedBatches(reader, spec, batch_size=2)[1]["sizes_px"]
+    assert ordered.tolist() == reader.table.sizes_px[2:4].tolist()
 
 
 def test_datasets_travel_to_worker_processes(packed):

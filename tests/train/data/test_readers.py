@@ -63,3 +63,11 @@ def test_a_picture_damaged_after_packing_is_named(packed, tmp_path):
     with pytest.raises(ConfigError, match=rf"{shard.name}, sample {reader.table.keys[1]}: damaged since it was packed"):
         reader.image(1)
     assert reader.image(0).mode == "RGB"
+
+
+def test_sizes_are_of_the_pictures_before_packing(packed_sizes):
+    reader = ShardReader(packed_sizes, "train")
+    heights, widths = reader.table.sizes_px.T
+    assert reader.table.sizes_px.dtype == np.float32
+    assert set(heights) == {40.0} and set(widths) == {40.0, 50.0, 60.0, 70.0, 80.0, 90.0}
+    assert min(reader.image(0).size) == 32

@@ -140,3 +140,31 @@ def test_loss_is_float32_whatever_comes_in() -> None:
         margin_softmax_loss(torch.zeros(1, 2, dtype=torch.bfloat16), torch.tensor([1]), 30.0).dtype
         == torch.float32
     )
+
+
+@pytest.mark.parametrize("with_mask", [False, True])
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_loss_equals_a_slow_loop_in_value_and_gradient(gamma: float, with_mask: bool) -> None:
+    cosines = (torch.rand(6, 4, generator=torch.Generator().manual_seed(2)) * 2 - 1).requires_grad_(True)
+    class_ids = torch.tensor([0, 1, 2, 3, 0, 1])
+    mask = torch.ones(6, 4, dtype=torch.bool)
+    if with_mask:
+        mask[:, 3] = class_ids == 3
+    ours = margin_softmax_loss(cosines, class_ids, 3.0, class_mask=mask if with_mask else None, focal_gamma=gamma)
+    total = torch.tensor(0.0)
+    for row, target in enumerate(class_ids):
+        shares = [(3.0 * cosines[row, c]).exp() for c in range(4) if mask[row, c]]
+        p = (3.0 * cosines[row, target]).exp() / sum(shares)
+        total = total - (1 - p) ** gamma * p.log() / len(class_ids)
+    assert ours.item() == pytest.approx(total.item(), abs=1e-6)
+    gradients = [torch.autograd.grad(loss, cosines)[0] for loss in (ours, total)]
+    assert torch.allclose(*gradients, atol=1e-6)
+
+
+def test_focal_loss_without_gamma_is_cross_entropy_and_finite_where_the_target_has_everything() -> None:
+    cosines = torch.tensor([[1.0, -1.0]], requires_grad=True)
+    loss = margin_softmax_loss(cosines, torch.tensor([0]), 100.0, focal_gamma=0.5)
+    assert loss.item() == 0.0 and torch.isfinite(torch.autograd.grad(loss, cosines)[0]).all()
+    everything = torch.ones(2, dtype=torch.bool)
+    small = [margin_softmax_loss(cosines, torch.tensor([0]), 2.0, 0.0, everything, gamma) for gamma in (0.0, 1e-9)]
+    assert small[1].item() == pytest.approx(small[0].item())

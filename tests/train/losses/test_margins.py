@@ -102,6 +102,16 @@ def test_class_size_margins_run_from_the_largest_to_the_rarest_class() -> None:
     assert margins.dtype == torch.float32
 
 
+def test_the_cosine_mapping_runs_from_the_rarest_class_to_the_largest() -> None:
+    # UniFEx: 0.2 + 0.5 * 0.4 * (1 + cos(pi * share)), share of the way from the smallest to the largest class.
+    sizes = [3, 103, 53, 28]
+    expected = [0.6, 0.2, 0.4, 0.2 + 0.2 * (1 + math.cos(math.pi / 4))]
+    assert class_size_margins_rad(sizes, 0.2, 0.6, "cosine").tolist() == pytest.approx(expected)
+    assert class_size_margins_rad([5, 5], 0.2, 0.6, "cosine").tolist() == pytest.approx([0.2, 0.2])
+    with pytest.raises(ValueError, match="'wave'; known: cosine, power"):
+        class_size_margins_rad(sizes, 0.2, 0.6, "wave")
+
+
 def test_class_size_margins_of_equal_classes_are_the_low_one() -> None:
     assert class_size_margins_rad([5, 5], low_rad=0.2, high_rad=0.6).tolist() == pytest.approx([0.2, 0.2])
 
@@ -112,7 +122,7 @@ def test_class_size_margins_of_equal_classes_are_the_low_one() -> None:
         (([3, 0, 2], 0.1, 0.5), r"none in class ids \[1\]"),
         (([3, 2], 0.5, 0.1), "low_rad <= high_rad"),
         (([3, 2], 0.1, 28.6), "< pi"),
-        (([3, 2], 0.1, 0.5, 0.25), "negative"),
+        (([3, 2], 0.1, 0.5, "power", 0.25), "negative"),
         (([], 0.1, 0.5), r"shape \[C\]"),
     ],
 )

@@ -4,18 +4,24 @@ import torch
 from torch import nn
 
 from data_prep.errors import ConfigError
-from train.model.heads import PowerNormalisation, build_head, set_dropout, start_as_pca
+from train.model.head_layers import ParallelLinear, PowerNormalisation
+from train.model.heads import OPTIONS, build_head, folded, set_dropout, start_as_pca
 from train.retrieval.projection import fit_pca
 
 
-@pytest.mark.parametrize("kind, n_parameters", [
-    ("linear", 5 * 3 + 3),
-    ("root_linear", 5 * 3 + 3),
-    ("bn_linear", 2 * 5 + 5 * 3 + 3),
-    ("mlp", (5 * 7 + 7) + 2 * 7 + 1 + (7 * 3 + 3)),
+@pytest.mark.parametrize("kind, options, n_parameters", [
+    ("linear", {}, 5 * 3 + 3),
+    ("linear", {"bias": False}, 5 * 3),
+    ("root_linear", {}, 5 * 3 + 3),
+    ("bn_linear", {}, 2 * 5 + 5 * 3 + 3),
+    ("bn_linear", {"bn_affine": False, "bn_eps": 1e-6}, 5 * 3 + 3),  # 5th place
+    ("linear_bn", {}, 5 * 3 + 3 + 2 * 3 + 1),  # 10th place: PReLU has one slope
+    ("parallel", {"dropouts": [0.01, 0.02]}, 2 * (5 * 3 + 3)),
+    ("multi_sample", {"dropouts": [0.1, 0.5], "bias": False}, 5 * 3),  # 4th place
+    ("mlp", {}, (5 * 7 + 7) + 2 * 7 + 1 + (7 * 3 + 3)),
 ])
-def test_shapes_and_sizes(kind, n_parameters):
-    head = build_head(kind, width=5, out_dim=3, hidden_dim=7).eval()
+def test_shapes_and_sizes(kind, options, n_parameters):
+    head = build_head(kind, width=5, out_dim=3, hidden_dim=7, options=options).eval()
     assert head(torch.randn(2, 5)).shape == (2, 3)
     assert sum(p.numel() for p in head.parameters()) == n_parameters
     torch.jit.script(head)  # what is exported must compile
@@ -28,8 +34,33 @@ def test_identity_keeps_the_width():
 
 
 def test_unknown_kind():
-    with pytest.raises(ConfigError, match="no head 'conv'; known: bn_linear, identity, linear, mlp, root_linear"):
+    with pytest.raises(ConfigError, match="no head 'conv'; known: bn_linear, identity, linear, linear_bn, mlp, multi_"):
         build_head("conv", 4, 3)
+
+
+def test_options_that_a_kind_does_not_have_are_errors():
+    with pytest.raises(ConfigError, match="no option 'dropouts'; known: bias"):
+        build_head("linear", 4, 3, options={"dropouts": [0.1]})
+    with pytest.raises(ConfigError, match="no option 'bias'; known: none"):
+        build_head("mlp", 4, 3, options={"bias": False})
+    for kind in ("parallel", "multi_sample"):
+        with pytest.raises(ValueError, match="at least one probability"):
+            build_head(kind, 4, 3)
+
+
+def test_batch_norm_options_reach_the_layer():
+    norm = build_head("bn_linear", 4, 3, options={"bn_affine": False, "bn_eps": 1e-6})[0]
+    assert norm.eps == 1e-6 and not norm.affine
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_folding_changes_no_embedding_and_leaves_no_parallel_layers(kind):
+    options = {"dropouts": [0.1, 0.2, 0.5]} if "dropouts" in OPTIONS[kind] else {}
+    head = build_head(kind, 4, 4, options=options).eval()
+    features = torch.randn(3, 4)
+    assert torch.allclose(folded(head)(features), head(features), atol=1e-6)
+    assert not any(isinstance(module, ParallelLinear) for module in folded(head).modules())
+    assert not folded(head).training
 
 
 def test_dropout_changes_by_stage():
@@ -38,14 +69,10 @@ def test_dropout_changes_by_stage():
     assert [m.p for m in head.modules() if isinstance(m, nn.Dropout)] == [0.3]
 
 
-def test_power_normalisation_by_hand():
-    # sqrt(0.16 + 0.09) - 0.3 = 0.2, sqrt(1.6 + 0.09) - 0.3 = 1.0; negative features keep their sign
-    out = PowerNormalisation(floor=0.09)(torch.tensor([[0.16, -1.6, 0.0]]))
-    length = (0.2**2 + 1.0**2) ** 0.5
-    assert torch.allclose(out, torch.tensor([[0.2, -1.0, 0.0]]) / length, atol=1e-6)
-    features = torch.zeros(1, 3, requires_grad=True)
-    PowerNormalisation()(features).sum().backward()
-    assert torch.isfinite(features.grad).all()
+def test_the_fixed_dropouts_do_not_change_by_stage():
+    head = build_head("parallel", 5, 3, options={"dropouts": [0.01, 0.2]})
+    set_dropout(head, 0.3)
+    assert head[0].p == 0.3 and head[1].probabilities == [0.01, 0.2]
 
 
 @pytest.mark.parametrize("kind", ["linear", "root_linear"])

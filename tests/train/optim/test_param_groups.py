@@ -1,5 +1,6 @@
 """Learning-rate rules: first match wins, everything is covered, every rule is used."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -7,14 +8,16 @@ import torch
 from torch import nn
 
 from data_prep.errors import ConfigError
+from train.model.backbones import BackboneSpec, build_backbone
 from train.optim.param_groups import build_param_groups
 
 
 @dataclass(frozen=True)
 class Rule:
-    match: str
+    match: str | None
     scale: float | None = None
     frozen: bool = False
+    blocks: tuple[int, int] | None = None
 
 
 def _model() -> nn.ModuleDict:
@@ -114,3 +117,32 @@ def test_long_lists_are_cut() -> None:
     parameters = [(f"p{i}", nn.Parameter(torch.zeros(1))) for i in range(25)]
     with pytest.raises(ConfigError, match=r"24 parameters under no rule: p1, .*p10 and 14 more"):
         build_param_groups(parameters, [Rule("p0", 1.0)], 0.1, 0.0)
+
+
+@pytest.mark.parametrize("kind, arch", [("open_clip", "ViT-H-14"), ("timm", "vit_huge_patch14_clip_224")])
+def test_bands_of_blocks(kind: str, arch: str) -> None:
+    """4th place: blocks below 10 / 20 / 26 / 32 of ViT-H, each band faster than the one below it; the stem frozen."""
+    with torch.device("meta"):
+        backbone = build_backbone(BackboneSpec(kind, arch, None, 224))
+    named = [(f"backbone.{name}", p) for name, p in backbone.named_parameters()]
+    bands = {(0, 10): 1.25, (10, 20): 2.5, (20, 26): 5.0, (26, 32): 10.0}
+    rules = [*(Rule(None, scale, blocks=band) for band, scale in bands.items()), Rule(r"backbone\..*", frozen=True)]
+    groups = build_param_groups(named, rules, base_lr=1e-6, weight_decay=1e-3)
+    rate_of = {id(p): group["lr"] for group in groups for p in group["params"]}
+    n_seen = 0
+    for name, p in named:
+        block = re.search(r"blocks\.(\d+)\.", name)
+        if block is None:
+            assert id(p) not in rate_of and not p.requires_grad
+            continue
+        n_seen += 1
+        expected = next(scale for (first, end), scale in bands.items() if first <= int(block[1]) < end)
+        assert rate_of[id(p)] == pytest.approx(expected * 1e-6), name
+    assert n_seen == 32 * 12
+
+
+def test_blocks_that_the_tower_does_not_have_are_an_error() -> None:
+    named = [("backbone.tower.blocks.0.weight", nn.Parameter(torch.ones(2, 2)))]
+    rules = [Rule(None, 1.0, blocks=(0, 1)), Rule(None, 2.0, blocks=(1, 9))]
+    with pytest.raises(ConfigError, match=r"lr_rules\.1 \(blocks \[1, 9\]\): no parameter falls under this rule"):
+        build_param_groups(named, rules, 1.0, 0.0)

@@ -7,8 +7,8 @@ from train.config import ClassifierConfig
 from train.data.feature_cache import compute_features
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
-from train.model.embedder import Embedder
-from train.stages.centres import build_classifier, set_to_class_means
+from train.model.embedder import Embedder, build_embedder
+from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import read_training_set
 
 
@@ -41,3 +41,27 @@ def test_class_means_are_the_same_from_pixels_and_from_cached_features(packed):
     mean = embeddings[data.class_rows == 3].mean(axis=0)
     centre = made[0][3, 0].numpy()
     assert np.allclose(centre / np.linalg.norm(centre), mean / np.linalg.norm(mean), atol=1e-5)
+
+
+def test_classes_that_a_stage_does_not_have_stay_behind_its_own():
+    before = (torch.tensor([[[1.0]], [[2.0]], [[3.0]]]), ("a/1", "b/1", "b/2"))
+    centres, names = centres_so_far((torch.tensor([[[9.0]], [[8.0]]]), ("b/1", "c/1")), before)
+    assert names == ("b/1", "c/1", "a/1", "b/2") and centres.flatten().tolist() == [9.0, 8.0, 1.0, 3.0]
+
+
+def test_earlier_centres_of_another_form_are_dropped():
+    now = (torch.zeros(1, 3, 2), ("a/1",))
+    assert centres_so_far(now, (None, ())) is now
+    assert centres_so_far(now, (torch.zeros(2, 1, 2), ("b/1", "b/2"))) is now
+
+
+def test_class_means_see_the_image_sizes_with_and_without_cached_features(packed_sizes):
+    backbone = build_backbone(BackboneSpec("tiny", "conv16", None, 16))
+    embedder = build_embedder(backbone, {"kind": "linear", "out_dim": 4, "image_sizes": True})
+    data, spec = read_training_set(packed_sizes, None), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    centres = []
+    for features in (None, compute_features(backbone, data.reader, spec)):
+        classifier = build_classifier(ClassifierConfig(start="class_means"), data.class_names, (None, ()), 4, seed=0)
+        set_to_class_means(classifier, embedder, data, spec, features)
+        centres.append(classifier.centres.detach())
+    assert torch.allclose(*centres, atol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from train.config import MarginConfig
+from train.loss_config import MarginConfig
 from train.stages.margin import build_margin
 
 COSINES = torch.tensor([[0.5, 0.1], [0.2, 0.3]])
@@ -35,6 +35,14 @@ def test_the_rare_class_has_the_larger_margin():
     out = with_margin({"kind": "arcface", "margin_rad": 0.1, "rare_class_margin_rad": 0.5})
     assert out[0, 0].item() == shifted(0.5, 0.1)  # class 0 has 3 images
     assert out[1, 1].item() == shifted(0.3, 0.5)  # class 1 has 1
+
+
+def test_the_mapping_by_class_size_is_chosen():
+    # Sizes 3, 2 and 1: half way between, where the power -1/4 is at 0.38 of the way.
+    config = {"kind": "arcface", "margin_rad": 0.1, "rare_class_margin_rad": 0.5, "class_size_mapping": "cosine"}
+    margin = build_margin(MarginConfig(**config), np.array([0, 0, 0, 1, 1, 2]), 3, 10, 16.0)
+    out = margin(torch.tensor([[0.1, 0.3, 0.2]]), torch.tensor([1]), torch.ones(1), 0)
+    assert out[0, 1].item() == shifted(0.3, 0.3)
 
 
 def test_cosface_and_none():

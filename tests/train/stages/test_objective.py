@@ -12,7 +12,7 @@ def test_only_the_images_own_domain_competes_with_separate_classifiers():
     classifier = CosineClassifier(3, 2)
     classifier.centres.data = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]], [[1.0, 0.0]]])
     objective = Objective(lambda c, i, norms, n: c, scale=1.0, label_smoothing=0.0, images_per_step=1, seed=0,
-                          batch_norm_frozen=True, backbone_frozen=False, domain_of_class=torch.tensor([0, 0, 1]))
+                          batch_norm_frozen=True, domain_of_class=torch.tensor([0, 0, 1]))
     losses = objective.losses(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
     # Classes 0 and 1 compete: -log(e / (e + 1)); class 2, as near as class 0, is of another domain.
     assert losses["loss"].item() == pytest.approx(math.log(1 + math.exp(-1)), abs=1e-5)
@@ -29,14 +29,32 @@ def test_distillation_looks_teachers_up_by_sample():
     assert distil(same, torch.tensor([2, 3])).item() > 0.1
 
 
-def test_frozen_batch_norms_and_towers_stay_in_evaluation_mode():
+def test_what_is_frozen_stays_in_evaluation_mode():
     from train.model.backbones import BackboneSpec, build_backbone
     from train.model.embedder import Embedder
 
-    embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), torch.nn.Dropout(0.5))
-    objective = Objective(lambda c, i, norms, n: c, 1.0, 0.0, 1, 0, batch_norm_frozen=True, backbone_frozen=False)
+    head = torch.nn.Sequential(torch.nn.BatchNorm1d(16), torch.nn.Dropout(0.5), torch.nn.Linear(16, 4))
+    embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), head)
+    objective = Objective(lambda c, i, norms, n: c, 1.0, 0.0, 1, 0, batch_norm_frozen=True)
+    tower = embedder.backbone.tower
     objective.set_modes(embedder)
-    assert not embedder.backbone.tower[1].training and embedder.backbone.tower[0].training and embedder.head.training
-    objective.backbone_frozen = True
+    assert not tower[1].training and tower[0].training and head[0].training
+    objective.batch_norm_frozen = False
     objective.set_modes(embedder)
-    assert not embedder.backbone.tower[0].training and embedder.head.training
+    assert tower[1].training
+    embedder.backbone.requires_grad_(False)
+    objective.set_modes(embedder)
+    assert not tower[0].training and not tower[1].training and head[0].training
+    # A frozen head keeps its statistics, but the tower still learns under its dropout.
+    head.requires_grad_(False)
+    objective.set_modes(embedder)
+    assert not head[0].training and head[1].training
+
+
+def test_focal_weight_reaches_the_loss():
+    classifier = CosineClassifier(2, 2)
+    classifier.centres.data = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
+    objective = Objective(lambda c, i, norms, n: c, 1.0, 0.0, 1, 0, batch_norm_frozen=True, focal_gamma=2.0)
+    share = math.e / (math.e + 1)
+    losses = objective.losses(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
+    assert losses["loss"].item() == pytest.approx(-((1 - share) ** 2) * math.log(share), abs=1e-6)

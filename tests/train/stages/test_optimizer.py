@@ -64,3 +64,56 @@ def test_layer_decay_multiplies_the_rules(make_config):
     groups = build_optimizer(stage, named, 8, 8, [["a"], ["b"]])["optimizer"].param_groups
     assert [group["initial_lr"] for group in groups] == pytest.approx([0.005, 0.01, 0.1])
     assert [group["params"][0] is p for group, (_, p) in zip(groups, named)] == [True] * 3
+
+
+def rates_of(stage, parts, n_images, n_images_per_epoch, n_steps):
+    """The rate of each of the first steps."""
+    made = build_optimizer(stage, parts, n_images, n_images_per_epoch)
+    rates = []
+    for _ in range(n_steps):
+        rates.append(made["optimizer"].param_groups[0]["lr"])
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    return rates
+
+
+def test_epochs_of_the_schedule_are_counted_in_images(make_config, parts):
+    sgd = {"kind": "sgd", "lr": 1.0, "momentum": 0.0}
+    # 8 images a step, 16 an epoch: warm-up over one epoch from 0.1; then a tenth less each half epoch.
+    stage = make_config({"optimizer": sgd, "schedule": {
+        "kind": "exponential", "warmup_epochs": 1, "warmup_start": 0.1, "drop_every_epochs": 0.5, "drop_factor": 0.9,
+    }}).stages[0]
+    assert rates_of(stage, parts, 64, 16, 4) == pytest.approx([0.55, 1.0, 0.9, 0.81])
+    # A warm-up longer than the stage is the whole stage.
+    stage = make_config({"optimizer": sgd, "schedule": {"kind": "linear", "warmup_epochs": 9}}).stages[0]
+    assert rates_of(stage, parts, 32, 16, 4) == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+@pytest.mark.parametrize("schedule, part", [
+    ({"kind": "exponential"}, "drop_every_epochs belongs to kind exponential"),
+    ({"kind": "step"}, "drop_at_epochs belongs to kind step"),
+    ({"kind": "cosine", "drop_at_epochs": [1]}, "drop_at_epochs belongs to kind step"),
+    ({"kind": "constant", "final_scale": 0.5}, "final_scale is for cosine and linear"),
+    ({"warmup_images": 5, "warmup_epochs": 1}, "not both"),
+])
+def test_schedule_keys_fit_their_kind(make_config, schedule, part):
+    with pytest.raises(ConfigError, match=part):
+        make_config({"schedule": schedule})
+
+
+def test_sgd_without_momentum_takes_plain_steps(make_config, parts):
+    stage = make_config({"optimizer": {"kind": "sgd", "lr": 0.5, "momentum": 0.0}}).stages[0]
+    optimizer = build_optimizer(stage, parts, 800, 800)["optimizer"]
+    rate, weight = optimizer.param_groups[0]["lr"], parts[0][1]
+    for step in (1, 2):
+        weight.grad = torch.ones(2, 2)
+        optimizer.step()
+        assert torch.allclose(weight.data, torch.full((2, 2), 1 - step * rate), atol=1e-6)
+
+
+def test_a_tower_that_trains_does_not_go_with_cached_features(make_config, parts):
+    rules = [{"match": r"backbone\.other", "frozen": True}, {"match": ".*", "scale": 1.0}]
+    stage = make_config({"feature_cache": True, "lr_rules": rules}).stages[0]
+    named = [("backbone.other", torch.nn.Parameter(torch.ones(2))), *parts]
+    with pytest.raises(ConfigError, match=r"needs the whole tower frozen; backbone\.w is not"):
+        build_optimizer(stage, named, 8, 8)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -5,8 +7,13 @@ from data_prep.config_files import read_config
 from data_prep.errors import ConfigError
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
+from train.data.feature_cache import compute_features
+from train.data.preprocessing import preprocess
+from train.data.readers import ShardReader
+from train.lightning_module import validation_values
 from train.run_log import read_metrics
 from train.stages import runner
+from train.stages.data import items_of
 from train.stages.runner import Places, run_stages
 
 HEAD_ONLY = {"name": "head", "lr_rules": [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}],
@@ -223,3 +230,102 @@ def test_a_run_that_left_no_checkpoint_does_not_block_its_folder(packed, tmp_pat
     assert read_config(TrainConfig, tmp_path / "resolved.yaml").seed == 2
     steps = [row["step"] for row in read_metrics(tmp_path) if row["name"] == "train/loss"]
     assert steps == sorted(set(steps))
+
+
+FIFTH_HEAD = {"kind": "bn_linear", "out_dim": 8, "bn_affine": False, "bn_eps": 1e-6, "image_sizes": True}
+
+
+def test_a_head_with_image_sizes_trains_on_cached_features_and_on_pixels(packed_sizes, tmp_path, make_config):
+    config = make_config(HEAD_ONLY, EVERYTHING, head=FIFTH_HEAD, export_image_px=24)
+    final = load_checkpoint(run_stages(config, Places(packed_sizes, tmp_path), resume=False))
+    reader = ShardReader(packed_sizes, "val")
+    spec = final.preprocess
+    embeddings = compute_features(final.embedder, reader, spec)
+    # What training measured is what the stored model gives with the original sizes, and not with others.
+    scores = validation_values(embeddings, items_of(reader.table))
+    assert final.meta["val"]["mMP@5"] == pytest.approx(scores["val/mMP@5"], abs=1e-6)
+    image = preprocess(reader.image(0), spec)[None]
+    with torch.no_grad():
+        right, wrong = (final.embedder(image, torch.tensor([size])) for size in (
+            reader.table.sizes_px[0].tolist(), [400.0, 40.0]))
+    assert torch.allclose(right[0], torch.from_numpy(embeddings[0]), atol=1e-5)
+    assert not torch.allclose(wrong, right, atol=1e-2)
+
+
+@pytest.mark.parametrize("head", [
+    FIFTH_HEAD, {"kind": "parallel", "out_dim": 8, "dropouts": [0.1, 0.3]},
+    {"kind": "multi_sample", "out_dim": 8, "dropouts": [0.1, 0.5], "bias": False},
+], ids=lambda head: head["kind"])
+def test_heads_with_drawings_of_their_own_survive_an_interruption(packed, tmp_path, make_config, monkeypatch, head):
+    config = make_config(HEAD_ONLY, EVERYTHING, head=head)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    revive = kill_at_step(monkeypatch, 7)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
+
+
+def only(part, scale=1.0):
+    """Rules that train one of backbone, head and classifier."""
+    return [{"match": rf"{part}\..*", "scale": scale}, {"match": ".*", "frozen": True}]
+
+
+def first_place(config_of):
+    """1st place's order in small: all data, then `tiles` by itself in three steps, then everything again."""
+    tiles = {"sources": ["tiles"], "feature_cache": True}
+    kept = {"start": "keep", "scale": 16.0}
+    frozen_tower = [{"match": r"backbone\..*", "frozen": True}]
+    return config_of(
+        {"name": "all_head", "sources": ["disks"], "epochs": 3, "feature_cache": True,
+         "lr_rules": [*frozen_tower, {"match": ".*", "scale": 1.0}]},
+        {"name": "all_backbone", "sources": ["disks"], "lr_rules": only("backbone"), "classifier": kept,
+         "head_dropout": 0.2},
+        {"name": "tiles_centres", **tiles, "lr_rules": [*frozen_tower, *only("classifier")]},
+        {"name": "tiles_head", **tiles, "lr_rules": [*frozen_tower, *only("head")], "classifier": kept},
+        {"name": "tiles_backbone", "sources": ["tiles"], "lr_rules": only("backbone"), "classifier": kept},
+        {"name": "everything", "classifier": kept, "optimizer": {"kind": "sgd", "lr": 1e-9, "momentum": 0.0}},
+        head={"kind": "bn_linear", "out_dim": 8},
+    )
+
+
+def test_rounds_on_one_source_train_one_part_each_and_lose_no_centres(packed, tmp_path, make_config):
+    config = first_place(make_config)
+    run_stages(config, Places(packed, tmp_path), resume=False)
+    stages = [load_checkpoint(Places(packed, tmp_path).stage_path(i, s)) for i, s in enumerate(config.stages)]
+    moved = []
+    for before, after in pairwise(stages):
+        a, b = before.embedder.state_dict(), after.embedder.state_dict()
+        moved.append({name.split(".")[0] for name in a if not torch.equal(a[name], b[name])})
+    assert moved[:4] == [{"backbone"}, set(), {"head"}, {"backbone"}]
+
+    def centres(stage, source):
+        return {n: c.tolist() for n, c in zip(stage.class_names, stage.centres) if n.startswith(source)}
+
+    disks = centres(stages[0], "disks")
+    assert len(disks) > 3 and set(stages[0].class_names) == set(disks)
+    # Centres that are frozen, or whose source is not trained on, are carried to the bit.
+    assert all(centres(stage, "disks") == disks for stage in stages[1:5])
+    tiles = centres(stages[2], "tiles")
+    assert len(tiles) > 2 and centres(stages[3], "tiles") == centres(stages[4], "tiles") == tiles
+    # The last stage, at a rate that moves nothing to speak of, started from both.
+    for source, start in (("disks", disks), ("tiles", tiles)):
+        end = centres(stages[5], source)
+        assert end.keys() == start.keys()
+        assert all(torch.allclose(torch.tensor(end[n]), torch.tensor(start[n]), atol=1e-5) for n in start)
+
+
+def test_rounds_on_one_source_survive_an_interruption(packed, tmp_path, make_config, monkeypatch):
+    config = first_place(make_config)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    monkeypatch.setattr(runner, "_write_final", lambda *a: (_ for _ in ()).throw(KilledError()))
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    monkeypatch.undo()
+    for name in ("stage-4-tiles_head.ckpt", "stage-5-tiles_backbone.ckpt", "stage-6-everything.ckpt"):
+        (tmp_path / "cut" / name).unlink()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    whole, cut = (load_checkpoint(tmp_path / name / "final.ckpt") for name in ("whole", "cut"))
+    assert whole.class_names == cut.class_names and torch.equal(whole.centres, cut.centres)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from data_prep.errors import ConfigError, unknown_name
 
 KINDS = ("open_clip", "timm", "tiny")
+OUTPUTS = ("own", "token")
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,9 @@ class BackboneSpec:
 
     `weights`: None (random), `package:NAME`, `file:PATH`, `hub:TAG`. `image_px` fixes the position grid of a
     transformer. `patch_stride` below the patch size makes overlapping patches (1st place's last stages).
+    `output`: `own` (what the tower gives: CLIP's projection, timm's pooling) or `token` (a transformer's class token
+    after the last norm, without projection or pooling: 2nd place).
+    `narrow_width` builds a transformer of the same depth and parameter names with this many channels: smoke runs.
     """
 
     kind: str
@@ -24,6 +29,8 @@ class BackboneSpec:
     weights: str | None
     image_px: int
     patch_stride: int | None = None
+    output: Literal["own", "token"] = "own"
+    narrow_width: int | None = None
 
     def to_dict(self) -> dict:
         """Plain values for the checkpoint."""
@@ -59,10 +66,15 @@ def build_backbone(spec: BackboneSpec) -> Backbone:
     """Build the tower and load its weights.
 
     Raises:
-        ConfigError: unknown kind, architecture or weights; weights that do not fit.
+        ConfigError: unknown kind, architecture, weights or output; weights that do not fit.
     """
     if spec.kind not in KINDS:
         raise unknown_name("backbone kind", spec.kind, KINDS, "backbone")
+    if spec.output not in OUTPUTS:
+        raise unknown_name("output", spec.output, OUTPUTS, f"backbone {spec.arch!r}")
+    if spec.narrow_width is not None and spec.weights is not None:
+        raise ConfigError(f"backbone {spec.arch!r}: narrow_width {spec.narrow_width} leaves no room for weights "
+                          f"{spec.weights!r}; expected null")
     if spec.kind == "tiny":
         from train.model.backbones import tiny
 

@@ -14,8 +14,10 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 def build(spec: BackboneSpec) -> Backbone:
     """Images [B, 3, H, W] at `spec.image_px` -> projected image embedding [B, embed_dim].
 
+    With `output: token` the class token after the last norm [B, width of the transformer], the projection removed.
+
     Raises:
-        ConfigError: unknown model or weights tag; weights of another model.
+        ConfigError: unknown model or weights tag; weights of another model; a class token of a tower that averages.
     """
     import open_clip
     from open_clip.model import _build_vision_tower
@@ -27,13 +29,27 @@ def build(spec: BackboneSpec) -> Backbone:
         raise ConfigError(f"backbone {spec.arch!r}: its image tower is timm's; use kind: timm")
     if not isinstance(config["vision_cfg"].get("layers"), int) or "attentional_pool" in config["vision_cfg"]:
         raise ConfigError(f"backbone {spec.arch!r}: only plain vision transformers of open_clip, no ResNet, no CoCa")
+    if spec.narrow_width is not None:
+        config = _narrowed(config, spec.narrow_width)
     state = _image_tower_state(spec)
     # Only the image half is built: the text half would cost memory and time and is never used.
     tower = _build_vision_tower(config["embed_dim"], config["vision_cfg"], config.get("quick_gelu", False))
     if state is not None:
         load_strictly(tower, state, f"backbone weights {spec.weights}")
     set_position_grid(tower, spec.image_px, spec.patch_stride)
-    return Backbone(spec, tower, config["embed_dim"], (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
+    width = config["embed_dim"]
+    if spec.output == "token":
+        if tower.pool_type != "tok":
+            raise ConfigError(f"backbone {spec.arch!r}: output: token, but this tower averages its patches")
+        tower.proj = None
+        width = tower.conv1.out_channels
+    return Backbone(spec, tower, width, (CLIP_MEAN, CLIP_STD), _layer_groups(tower))
+
+
+def _narrowed(config: dict, width: int) -> dict:
+    """The same layers with `width` channels, two attention heads and an embedding of `width`."""
+    vision = {**config["vision_cfg"], "width": width, "head_width": width // 2, "mlp_ratio": 2.0}
+    return {**config, "vision_cfg": vision, "embed_dim": width}
 
 
 def _image_tower_state(spec: BackboneSpec) -> dict[str, Tensor] | None:

@@ -14,10 +14,11 @@ _LITE0_BLOCKS_BY_STAGE = (1, 2, 2, 3, 3, 4, 1)
 
 
 def build(spec: BackboneSpec) -> Backbone:
-    """Images [B, 3, H, W] -> timm's pooled features [B, width].
+    """Images [B, 3, H, W] -> timm's pooled features [B, width], or the class token with `output: token`.
 
     Raises:
-        ConfigError: unknown architecture or weights, or a patch stride (timm's towers keep their own).
+        ConfigError: unknown architecture or weights, a patch stride (timm's towers keep their own), or a class token
+            wanted of a tower that has none.
     """
     import timm
 
@@ -29,8 +30,16 @@ def build(spec: BackboneSpec) -> Backbone:
     source, _, name = (spec.weights or "").partition(":")
     tag = f"{spec.arch}.{name}" if source == "hub" else spec.arch
     options = {"img_size": spec.image_px} if _has_position_grid(spec.arch) else {}
+    if spec.narrow_width is not None:
+        if not can_be_narrowed(spec.arch):
+            raise ConfigError(f"backbone {spec.arch!r}: narrow_width is for plain vision transformers (vit_...)")
+        options |= {"embed_dim": spec.narrow_width, "num_heads": 2}
     tower = timm.create_model(tag, pretrained=source == "hub", num_classes=0, **options)
     _load_weights(tower, spec, source, name)
+    if spec.output == "token":
+        if getattr(tower, "cls_token", None) is None:
+            raise ConfigError(f"backbone {spec.arch!r}: output: token is for transformers with a class token")
+        tower.reset_classifier(0, global_pool="token")
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)) if name == _LITE0 else _own_statistics(tower)
     # Some towers widen once more between pooling and classifier (mobilenetv3): that is what they give out.
     width = getattr(tower, "head_hidden_size", tower.num_features)
@@ -54,6 +63,11 @@ def _load_weights(tower: nn.Module, spec: BackboneSpec, source: str, name: str) 
     else:
         known = ["null", "hub:<timm tag>", "file:<key>", f"package:{_LITE0} (for {_LITE0_ARCH})"]
         raise unknown_name("weights", spec.weights, known, f"backbone {spec.arch!r}")
+
+
+def can_be_narrowed(arch: str) -> bool:
+    """Whether timm builds the architecture with another width: its plain vision transformers."""
+    return arch.startswith("vit_")
 
 
 def _has_position_grid(arch: str) -> bool:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from data_prep.errors import unknown_name
+from data_prep.errors import ConfigError, unknown_name
 from train.model.backbones.backbone import Backbone, BackboneSpec
 
 WIDTH_BY_ARCH = {"conv16": 16, "conv32": 32}
@@ -15,6 +15,8 @@ def build(spec: BackboneSpec) -> Backbone:
         raise unknown_name("tiny architecture", spec.arch, WIDTH_BY_ARCH, "backbone")
     if spec.weights is not None:
         raise unknown_name("weights of a tiny tower", spec.weights, ["null"], "backbone")
+    if spec.output != "own":
+        raise ConfigError(f"backbone {spec.arch!r}: output: token is for transformers with a class token")
     width = WIDTH_BY_ARCH[spec.arch]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

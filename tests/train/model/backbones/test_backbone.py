@@ -36,3 +36,20 @@ def test_groups_cover_every_parameter_once():
         assert sorted(grouped) == sorted(name for name, _ in backbone.named_parameters())
         with torch.no_grad():
             assert backbone.eval()(torch.zeros(1, 3, spec.image_px, spec.image_px)).shape == (1, backbone.width)
+
+
+@pytest.mark.parametrize("kind, arch, patch_px", [("open_clip", "ViT-B-32", 32), ("timm", "vit_tiny_patch16_224", 16)])
+def test_a_narrow_tower_keeps_the_names_of_the_whole_one(kind, arch, patch_px):
+    whole, narrow = (build_backbone(BackboneSpec(kind, arch, None, 2 * patch_px, narrow_width=width))
+                     for width in (None, 24))
+    assert [name for name, _ in narrow.named_parameters()] == [name for name, _ in whole.named_parameters()]
+    assert narrow.width == 24 and narrow(torch.zeros(1, 3, 2 * patch_px, 2 * patch_px)).shape == (1, 24)
+
+
+@pytest.mark.parametrize("spec, part", [
+    (BackboneSpec("timm", "resnet10t", None, 64, narrow_width=24), "plain vision transformers"),
+    (BackboneSpec("open_clip", "ViT-B-32", "hub:openai", 64, narrow_width=24), "no room for weights 'hub:openai'"),
+])
+def test_what_cannot_be_narrowed_says_so(spec, part):
+    with pytest.raises(ConfigError, match=part):
+        build_backbone(spec)

@@ -51,3 +51,26 @@ def test_a_file_of_the_whole_model_gives_its_image_half(tmp_path):
 def test_errors_teach(spec, part):
     with pytest.raises(ConfigError, match=part):
         build_backbone(spec)
+
+
+def test_the_token_is_what_the_projection_projects():
+    projected = build(64).eval()
+    spec = BackboneSpec("open_clip", "ViT-B-32", None, 64, output="token")
+    token = build_backbone(spec).eval()
+    missing = token.tower.load_state_dict(projected.tower.state_dict(), strict=False)
+    assert missing.unexpected_keys == ["proj"] and not missing.missing_keys
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        features = token(images)
+        assert features.shape == (2, 768) and token.width == 768
+        assert torch.allclose(features @ projected.tower.proj, projected(images), atol=1e-5)
+        # Layer-normed, then nothing: mean 0 and deviation 1 as long as the norm's own scale is 1.
+        assert torch.allclose(features.mean(dim=1), torch.zeros(2), atol=1e-4)
+    assert token.layer_groups()[-1] == ["tower.ln_post.weight", "tower.ln_post.bias"]
+    state = {f"tower.{name}" for name in token.tower.state_dict()}
+    assert {name for group in token.layer_groups() for name in group} == state
+
+
+def test_the_width_of_vith14s_token():
+    with torch.device("meta"):
+        assert build_backbone(BackboneSpec("open_clip", "ViT-H-14", None, 224, output="token")).width == 1280

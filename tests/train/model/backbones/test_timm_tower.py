@@ -45,3 +45,23 @@ def test_a_file_with_a_classifier_fits_the_tower(tmp_path):
 def test_unknown_names(arch, weights, stride, part):
     with pytest.raises(ConfigError, match=part):
         build_backbone(BackboneSpec("timm", arch, weights, 64, stride))
+
+
+def test_the_class_token_in_place_of_the_average():
+    pooled, token = (build_backbone(BackboneSpec("timm", "beit_base_patch16_224", None, 32, output=output)).eval()
+                     for output in ("own", "token"))
+    token.load_state_dict(pooled.state_dict())
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        tokens = pooled.tower.forward_features(images)  # class token first, then 2 x 2 patches
+        assert torch.allclose(token(images), token.tower.fc_norm(tokens[:, 0]), atol=1e-5)
+        assert torch.allclose(pooled(images), pooled.tower.fc_norm(tokens[:, 1:].mean(dim=1)), atol=1e-5)
+    assert token.width == pooled.width == 768
+
+
+@pytest.mark.parametrize("kind, arch", [
+    ("timm", "tf_efficientnet_lite0"), ("timm", "vit_base_patch16_siglip_224"), ("tiny", "conv16"),
+])
+def test_no_token_where_there_is_none(kind, arch):
+    with torch.device("meta"), pytest.raises(ConfigError, match="with a class token"):
+        build_backbone(BackboneSpec(kind, arch, None, 64, output="token"))
