@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError, features
 
 from data_prep.jpeg_codec import SCALES, codec_version, decode_jpeg, encode_jpeg
 from data_prep.perceptual_hash import perceptual_hash
-from data_prep.shrink import area_thumbnail, resizer_version, shrink
+from data_prep.shrink import grey_thumbnail, resizer_version, shrink
 
 ResultT = TypeVar("ResultT")
 
@@ -31,7 +31,7 @@ ORIENTATION_TAG = 0x0112
 # JPEGs are decoded at no less than this times the wanted size: closer to it, what the scaled decoding makes sharper
 # than a resize would do shows in the result.
 DECODE_MARGIN = 9 / 8
-HASHED_PX = 64  # pictures are hashed from a thumbnail of this size, which is quicker and changes few bits
+HASHED_PX = 64  # pictures are hashed from a thumbnail of this size: quicker, and hardly a bit changes
 # Pillow's operation for each EXIF orientation that is not upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -97,7 +97,7 @@ def check_image(content: bytes, image_px: int) -> ImageFacts | Rejected:
     if isinstance(opened, Rejected):
         return opened
     raw_size = opened.size
-    decoded = _decode(opened, content, _scale(raw_size, image_px))
+    decoded = _decode(opened, content, decode_scale(raw_size, image_px))
     return decoded if isinstance(decoded, Rejected) else _facts(raw_size, decoded)
 
 
@@ -119,7 +119,7 @@ def prepare_image(
         return opened
     raw_size = opened.size
     is_final = min(raw_size) <= image_px and _is_baseline_rgb_jpeg(opened)
-    scale = _scale(raw_size, image_px)
+    scale = decode_scale(raw_size, image_px)
     rgb = _decode(opened, content, scale)  # even if the bytes are kept: they must be readable
     if isinstance(rgb, Rejected):
         return rgb
@@ -176,7 +176,7 @@ def _open(content: bytes) -> Image.Image | Rejected:
     return image
 
 
-def _scale(raw_size: tuple[int, int], image_px: int) -> int:
+def decode_scale(raw_size: tuple[int, int], image_px: int) -> int:
     """The largest power of two that leaves the shorter side DECODE_MARGIN times as long as wanted; 1 if none does."""
     return next((scale for scale in SCALES if min(raw_size) >= scale * image_px * DECODE_MARGIN), 1)
 
@@ -205,7 +205,7 @@ def _decoded_scale(raw_size: tuple[int, int], rgb: np.ndarray, scale: int) -> in
 
 
 def _facts(raw_size: tuple[int, int], rgb: np.ndarray) -> ImageFacts:
-    return ImageFacts(*raw_size, perceptual_hash(area_thumbnail(rgb, HASHED_PX)))
+    return ImageFacts(*raw_size, perceptual_hash(grey_thumbnail(rgb, HASHED_PX)))
 
 
 def _rejected_by(error: Exception) -> Rejected:

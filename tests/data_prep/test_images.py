@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from data_prep.images import ImageFacts, Prepared, Rejected, check_image, prepare_image
 from data_prep.perceptual_hash import perceptual_hash
@@ -205,6 +205,50 @@ def test_both_passes_find_the_same_facts(size, format):
     checked = check_image(content, 96)
     assert checked == prepare_image(content, 96, 90).facts
     assert (checked.width_px, checked.height_px) == size and checked.phash is not None
+
+
+def test_the_hash_is_that_of_the_whole_picture_but_for_a_few_bits():
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8))
+    picture = coarse.resize((1000, 750), Image.Resampling.BICUBIC)
+    expected = perceptual_hash(np.asarray(picture))
+    for format in ("JPEG", "PNG"):
+        assert (check_image(encoded(picture, format), 128).phash ^ expected).bit_count() <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientations_are_applied_as_pillow_applies_them(orientation):
+    content = with_orientation(gradient(300, 200), orientation)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    upright.thumbnail((150, 150))
+    result = decoded(to_jpeg(content, 100, 95, apply_exif_orientation=True))
+    assert result.size == upright.size
+    assert np.abs(np.asarray(result, dtype=int) - np.asarray(upright)).mean() < 3
+
+
+def pillow_accepts(content):
+    try:
+        Image.open(io.BytesIO(content)).load()
+    except Exception:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+def test_jpegs_are_accepted_and_rejected_as_pillow_does(options):
+    """libjpeg-turbo only warns of much damage; its verdict alone would not be Pillow's."""
+    rng = np.random.default_rng(1)
+    good = encoded(Image.fromarray(rng.integers(0, 255, (64, 80, 3), dtype=np.uint8)), quality=60, **options)
+    bad = [good[:end] for end in (*range(len(good) - 12, len(good)), *range(2, len(good), 97))]
+    for _ in range(60):
+        changed = bytearray(good)
+        for position in rng.integers(2, len(good), size=3):
+            changed[position] = rng.integers(256)
+        bad.append(bytes(changed))
+    bad += [good[:start] + good[start + 50 :] for start in range(300, len(good) - 100, 211)]
+    verdicts = [(not isinstance(check_image(content, 25), Rejected), pillow_accepts(content)) for content in bad]
+    assert all(ours == theirs for ours, theirs in verdicts)
+    assert {ours for ours, _ in verdicts} == {True, False}
 
 
 def test_a_flat_picture_has_no_hash():
