@@ -118,17 +118,15 @@ def plan_shards(
 
 def with_encoded(tasks: list[ShardTask], index: pl.DataFrame) -> list[ShardTask]:
     """The same tasks, told where pictures that were encoded ahead lie (`encoded_ahead.read_index`)."""
-    if index.is_empty():
+    if index.is_empty() or not tasks:
         return tasks
-    return [
-        replace(
-            task,
-            encoded=task.samples.select("sha256")
-            .join(index, on="sha256", how="left", maintain_order="left")
-            .select(PLACE_COLUMNS),
-        )
-        for task in tasks
-    ]
+    wanted = pl.concat([task.samples.select("sha256") for task in tasks])
+    places = wanted.join(index, on="sha256", how="left", maintain_order="left").select(PLACE_COLUMNS)
+    told, start = [], 0
+    for task in tasks:
+        told.append(replace(task, encoded=places.slice(start, task.samples.height)))
+        start += task.samples.height
+    return told
 
 
 def _sample_table(accepted: pl.DataFrame, labels: Labels, seed: int) -> pl.DataFrame:
