@@ -4,7 +4,7 @@ python -m benchmarks.pack [--workers 2] [--rows 20000] [--many-rows 1000000] [--
 
 Pictures are drawn: a few hundred a size, smooth shapes and noise, JPEG quality 90. Every row is a file of its own, made
 from one of them by putting its number into a comment segment: other bytes for the duplicate step, the same work for the
-decoder. The perceptual duplicate step, which would see through that, is off.
+decoder. The step for near duplicates, which would see through that, is off, as it is unless a mixture asks for it.
 
 Rate: `prepare_image` over files that lie in memory, in as many processes at once as the build has workers, before and
 after the build; their mean, summed over the processes, is what the cores can do. CPU seconds say the same where other
@@ -115,8 +115,6 @@ def build_here(folder: Path, workers: int, image_px: int) -> None:
     source = {"source": "drawn", "reader": "table", "domain": "things",
               "options": {"file": "list.parquet", "split_column": "split"}}  # fmt: skip
     tree = {"name": "drawn", "seed": 0, "image_px": image_px, "sources": [source]}
-    if "near_duplicates" in MixtureConfig.model_fields:
-        tree["near_duplicates"] = None
     start = time.perf_counter()
     build(build_config(MixtureConfig, tree, "benchmark"), folder, folder / "shards", workers)
     print(json.dumps(time.perf_counter() - start))

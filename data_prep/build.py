@@ -4,6 +4,10 @@ Leaves `<shards root>/<mixture name>/` with `manifest.json` (last), the shards, 
 with its reject reason), `rejects.csv` and `report.html`. A build that was interrupted goes on where it
 stopped and leaves the same bytes; what it needs for that lies in `build/` and may be deleted afterwards. A
 folder that was built with other settings is not touched: give the mixture another name, or say `--replace`.
+
+Pictures are opened once: checked and, if they will probably be packed, encoded in the same decode. Until the manifest
+is written they lie in `build/` too, so a build needs twice the room of its shards. One build at a time works in a
+folder; the second says who the first is.
 """
 
 import argparse
