@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from typing import TypeVar
 
 from data_prep.errors import WorkerDied
@@ -72,7 +72,7 @@ def _run_in_pool(
     function: Callable, tasks: Sequence, n_workers: int, finished: Callable[[int], object]
 ) -> list:
     results: list = [None] * len(tasks)
-    with ProcessPoolExecutor(n_workers, mp_context=_context()) as pool:
+    with ProcessPoolExecutor(n_workers, mp_context=_context(), initializer=_end_with_the_main_process) as pool:
         try:
             positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
             for future in as_completed(positions):
@@ -90,6 +90,17 @@ def _run_in_pool(
                     process.terminate()
             raise
     return results
+
+
+def _end_with_the_main_process() -> None:
+    """In a worker: without this it would wait for ever for tasks of a main process that was killed."""
+    main_process = multiprocessing.parent_process()
+
+    def watch() -> None:
+        connection.wait([main_process.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _context() -> multiprocessing.context.BaseContext:
