@@ -92,7 +92,7 @@ def run_steps(table_path: Path, near_bits: int | None, out_dir: Path) -> dict:
             if hasattr(module, name):
                 setattr(module, name, timed(name, getattr(module, name)))
     timed("check_catalogue", check_catalogue)(pl.read_parquet(table_path), "benchmark")
-    selected, counts = build.select_images(config, pl.read_parquet(table_path), lambda table: table)[:2]
+    selected, counts = build.select_images(config, pl.read_parquet(table_path), lambda table: table, out_dir)[:2]
     labels = build.number_classes(selected)
     build.plan_shards(selected, labels, ImageSettings(256, 92), 1000, 0, Folders(out_dir, out_dir))
     timed("write_catalogue", selected.write_parquet)(out_dir / "catalogue.parquet")

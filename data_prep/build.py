@@ -95,7 +95,7 @@ def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_wor
         cache_dir = folders.build_dir / "checked"
         return check_images(catalogue, folders.raw_root, cache_dir, n_workers, config.image_px, ahead)
 
-    catalogue, counts, near_duplicates = select_images(config, scanned, check)
+    catalogue, counts, near_duplicates = select_images(config, scanned, check, folders.raw_root)
     labels = number_classes(catalogue)
     tasks = plan_shards(catalogue, labels, image, config.samples_per_shard, config.seed, folders)
     tasks = with_encoded(tasks, read_index(encoded_dir))

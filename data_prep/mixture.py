@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from data_prep.config_files import find_named, read_config
 from data_prep.hamming import MAX_BITS
+from data_prep.label_scores import LabelScoresConfig
 from data_prep.near_duplicates import DEFAULT_MAX_BITS
 from data_prep.sources import SOURCES
 from data_prep.sources.generic import generic_source, option_problems
@@ -31,6 +32,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
         cap_per_class: at most so many train images a class.
         repeat_to: readers repeat the images of a train class up to this number; nothing is written twice.
         max_classes: at most so many train classes.
+        label_scores: drop or relabel pictures that do not look like the name of their class.
     """
 
     source: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -45,6 +47,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
     cap_per_class: int | None = Field(default=None, ge=1)
     repeat_to: int | None = Field(default=None, ge=1)
     max_classes: int | None = Field(default=None, ge=1)
+    label_scores: LabelScoresConfig | None = None
 
     @field_validator("raw_dir")
     @classmethod

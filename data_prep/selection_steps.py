@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, count_by_source, count_rejects
 from data_prep.duplicates import reject_duplicates, reject_leaks
 from data_prep.errors import ConfigError
+from data_prep.label_scores import label_step
 from data_prep.leak_guard import read_guards, reject_guarded, reject_near_leaks
 from data_prep.mixture import MixtureConfig, NearDuplicatesConfig
 from data_prep.near_duplicates import DEFAULT_MAX_BITS, NO_NEIGHBOURS, hash_neighbours, reject_near_duplicates
@@ -19,7 +21,7 @@ Step = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def select_images(
-    config: MixtureConfig, catalogue: pl.DataFrame, check: Step
+    config: MixtureConfig, catalogue: pl.DataFrame, check: Step, raw_root: Path
 ) -> tuple[pl.DataFrame, Counts, pl.DataFrame | None]:
     """The catalogue after every step before the shards, what each step left of each source, and the near copies.
 
@@ -28,12 +30,19 @@ def select_images(
     Args:
         catalogue: as `scan.scan_sources` returns it.
         check: the decode check.
+        raw_root: where the step that looks at labels finds the pictures.
     """
     guard = read_guards(config.leak_guard or ())
+    label_rules = {s.source: s.label_scores for s in config.sources if s.label_scores is not None}
+    label_steps = label_step(label_rules, raw_root)
     counts: Counts = {s.source: {} for s in sorted(config.sources, key=lambda s: s.source)}
     _count(catalogue, "scan", counts)
     catalogue = check(catalogue)
     _count(catalogue, "decode check", counts)
+    # Before the duplicates, so that a picture listed twice may agree with itself.
+    for name, step in label_steps.items():
+        catalogue = step(catalogue)
+        _count(catalogue, name, counts)
     catalogue = reject_duplicates(catalogue)
     _count(catalogue, "exact duplicates", counts)
     catalogue, near, findings = _compare_looks(catalogue, guard, config.near_duplicates)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -27,7 +29,7 @@ def checked(table, bad=()):
 
 
 def test_the_guess_is_right_where_all_images_are_good_and_differ(scanned):
-    selected, _, _ = select_images(CONFIG, scanned, checked)
+    selected, _, _ = select_images(CONFIG, scanned, checked, Path())
     packed = selected.filter(pl.col("reject_reason").is_null())["path"]
     guessed = likely_packed(CONFIG, scanned)
     assert 10 < len(guessed) < scanned.height
@@ -39,7 +41,7 @@ def test_a_bad_image_moves_only_its_own_class(scanned):
     n_guessed = {n: sum(path.startswith(f"toys/class{n}/") for path in guessed) for n in (6, 7, 8)}
     train = next(f"class{n}" for n, found in n_guessed.items() if found == 4)  # cut down to the cap
     bad = next(path for path in guessed if path.startswith(f"toys/{train}/"))
-    selected, counts, _ = select_images(CONFIG, scanned, lambda table: checked(table, [bad]))
+    selected, counts, _ = select_images(CONFIG, scanned, lambda table: checked(table, [bad]), Path())
     packed = set(selected.filter(pl.col("reject_reason").is_null())["path"])
     assert guessed - packed == {bad}
     assert [path.split("/")[1] for path in packed - guessed] == [train]
@@ -52,4 +54,4 @@ def test_the_guess_does_not_depend_on_the_order_of_the_rows(scanned):
 
 def test_a_source_of_which_nothing_is_left(scanned):
     with pytest.raises(ConfigError, match=r"toys: no image left; turned away: \{'truncated': 36\}"):
-        select_images(CONFIG, scanned, lambda table: checked(table, table["path"]))
+        select_images(CONFIG, scanned, lambda table: checked(table, table["path"]), Path())
