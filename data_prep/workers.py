@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, forkserver
 from typing import TypeVar
 
+from data_prep.allocator import keep_freed_pictures
 from data_prep.errors import WorkerDied
 from data_prep.progress import progress_bar
 
@@ -72,7 +73,7 @@ def _run_in_pool(
     function: Callable, tasks: Sequence, n_workers: int, finished: Callable[[int], object]
 ) -> list:
     results: list = [None] * len(tasks)
-    with ProcessPoolExecutor(n_workers, mp_context=_context(), initializer=_end_with_the_main_process) as pool:
+    with ProcessPoolExecutor(n_workers, mp_context=_context(), initializer=_prepare_worker) as pool:
         try:
             positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
             for future in as_completed(positions):
@@ -90,6 +91,11 @@ def _run_in_pool(
                     process.terminate()
             raise
     return results
+
+
+def _prepare_worker() -> None:
+    keep_freed_pictures()
+    _end_with_the_main_process()
 
 
 def _end_with_the_main_process() -> None:
