@@ -25,6 +25,7 @@ from PIL import Image
 
 from benchmarks.image_libraries import PILLOW, PIXELS_OF_OURS, Way, ways
 from benchmarks.photographs import EXPONENTS, photographs, read_photographs
+from data_prep.allocator import keep_freed_pictures
 from data_prep.images import Prepared, prepare_image
 
 # The largest first: once glibc has freed large blocks it keeps such memory, which is quicker for all that follow.
@@ -42,7 +43,7 @@ class Peer:
         worker = Path(__file__).with_name("img2dataset_worker.py")
         command = [str(python), str(worker), str(image_px), str(quality)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
 
     def ask(self, line: str) -> float:
@@ -153,6 +154,7 @@ def main() -> int:
     if not options.peer_python.exists():
         print(f"error: no {options.peer_python}; make it as --help says", file=sys.stderr)
         return 1
+    keep_freed_pictures()  # as in a build's workers; img2dataset runs as it comes
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # inherited by the peer
     peer = Peer(options.peer_python, options.image_px, options.quality)
     missed = []

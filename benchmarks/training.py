@@ -18,7 +18,7 @@ VARIANTS = ("plain", "channels_last", "kept_memory", "channels_last+kept_memory"
 def measure(variant: str, image_px: int, batch: int, repeats: int = 4) -> dict[str, float]:
     """Images/s forward (no gradient) and for forward + backward, after one warm-up each."""
     if "kept_memory" in variant:
-        from train.cpu_settings import keep_freed_memory
+        from data_prep.allocator import keep_freed_memory
 
         keep_freed_memory()
     import torch

@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from data_prep.jpeg_codec import SCALES, codec_version, decode_jpeg, encode_jpeg
-from data_prep.perceptual_hash import perceptual_hash
-from data_prep.shrink import grey_thumbnail, resizer_version, shrink
+from data_prep.perceptual_hash import HASHED_PX, perceptual_hash
+from data_prep.shrink import resizer_version, shrink
 
 ResultT = TypeVar("ResultT")
 
@@ -31,7 +31,6 @@ ORIENTATION_TAG = 0x0112
 # JPEGs are decoded at no less than this times the wanted size: closer to it, what the scaled decoding makes sharper
 # than a resize would do shows in the result.
 DECODE_MARGIN = 9 / 8
-HASHED_PX = 64  # pictures are hashed from a thumbnail of this size: quicker, and hardly a bit changes
 # Pillow's operation for each EXIF orientation that is not upright.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -177,8 +176,9 @@ def _open(content: bytes) -> Image.Image | Rejected:
 
 
 def decode_scale(raw_size: tuple[int, int], image_px: int) -> int:
-    """The largest power of two that leaves the shorter side DECODE_MARGIN times as long as wanted; 1 if none does."""
-    return next((scale for scale in SCALES if min(raw_size) >= scale * image_px * DECODE_MARGIN), 1)
+    """The largest power of two that leaves the shorter side as long as the resize and the hash want it; else 1."""
+    least_px = max(image_px * DECODE_MARGIN, HASHED_PX)
+    return next((scale for scale in SCALES if min(raw_size) >= scale * least_px), 1)
 
 
 def _decode(image: Image.Image, content: bytes, scale: int) -> np.ndarray | Rejected:
@@ -205,7 +205,7 @@ def _decoded_scale(raw_size: tuple[int, int], rgb: np.ndarray, scale: int) -> in
 
 
 def _facts(raw_size: tuple[int, int], rgb: np.ndarray) -> ImageFacts:
-    return ImageFacts(*raw_size, perceptual_hash(grey_thumbnail(rgb, HASHED_PX)))
+    return ImageFacts(*raw_size, perceptual_hash(rgb))
 
 
 def _rejected_by(error: Exception) -> Rejected:

@@ -4,9 +4,9 @@ The DCT hash of Zauner, "Implementation and Benchmarking of Perceptual Image Has
 of the `imagehash` package (`phash`): a 32x32 luma thumbnail, its two-dimensional DCT-II, one bit for each of the
 8x8 lowest frequencies: 1 where the coefficient is above the median of the 64. Here the thumbnail is reduced by area.
 
-Everything is whole-number arithmetic, so equal pixels give an equal hash on every machine and with every version of
-numpy. The pixels themselves come from a decoder, whose versions may differ by a grey level: then a bit whose
-coefficient lies next to the median may differ too.
+Everything is whole-number arithmetic (luma by ITU-R BT.601, rounded to a grey level), so equal pixels give an equal
+hash on every machine and with every version of numpy. The pixels themselves come from a decoder, whose versions may
+differ by a grey level: then a bit whose coefficient lies next to the median may differ too.
 """
 
 from functools import lru_cache
@@ -14,10 +14,12 @@ from functools import lru_cache
 import numpy as np
 
 THUMBNAIL_PX = 32
+# Pictures that are decoded at a reduced size should keep so many pixels a side. Measured on 250 photographs beside
+# copies of 0.8 times their size: within 4 bits were 79 % with 32 px, 98 % with 64, 99.6 % with 128 and with all.
+HASHED_PX = 128
 N_FREQUENCIES = 8  # along each axis
 # Thumbnails that span fewer grey levels (of 255) than this have no structure to tell pictures apart by.
 MIN_CONTRAST = 4
-_LUMA_WEIGHTS = np.array([299, 587, 114])  # ITU-R BT.601, in thousandths
 _CELL_STEPS = 256  # steps of one grey level in the thumbnail
 _BASIS_SCALE = 1 << 17  # 8 + 8 bits of a cell, twice 17 of the basis, twice 5 of its sum, doubled: 61 of int64's 63
 
@@ -49,31 +51,28 @@ def perceptual_hash(rgb: np.ndarray) -> int | None:
 
 
 def _luma_thumbnail(rgb: np.ndarray) -> np.ndarray:
-    """uint8 [H,W,3] -> int64 [32,32]: mean luma of each cell in 1/256 grey levels, rounded down."""
-    height_px, width_px = rgb.shape[:2]
-    rows = _area_sums(rgb)
-    cells = _area_sums(rows.transpose(1, 0, 2)).transpose(1, 0, 2) @ _LUMA_WEIGHTS
-    return cells * _CELL_STEPS // (height_px * width_px * int(_LUMA_WEIGHTS.sum()))
+    """uint8 [H,W,3] -> int64 [32,32]: mean luma of each cell in 1/256 grey levels, rounded down.
 
-
-def _area_sums(pixels: np.ndarray) -> np.ndarray:
-    """[N,...] -> int64 [32,...]: sums over 32 equal stretches of the first axis, times 32 (whole numbers).
-
-    A stretch ends inside a pixel where N is no multiple of 32; both neighbours get their part of it.
+    Cells end inside pixels where a side is no multiple of 32; both neighbours get their part. The sum over any
+    rectangle is read from the integral image at its corners, between pixels by linear interpolation, which is exact.
     """
-    if len(pixels) < THUMBNAIL_PX:
-        # Each pixel as 32 thin ones: every stretch then covers whole ones. Their sums are 32 times too large already.
-        return np.add.reduceat(
-            np.repeat(pixels, THUMBNAIL_PX, axis=0), np.arange(THUMBNAIL_PX) * len(pixels), axis=0, dtype=np.int64
-        )
-    ends = np.arange(1, THUMBNAIL_PX) * len(pixels)
-    whole, part = ends // THUMBNAIL_PX, ends % THUMBNAIL_PX
-    between = np.add.reduceat(pixels, np.concatenate([[0], whole]), axis=0, dtype=np.int64)
-    carried = part.reshape(-1, *[1] * (pixels.ndim - 1)) * pixels[whole].astype(np.int64)
-    sums = between * THUMBNAIL_PX
-    sums[:-1] += carried
-    sums[1:] -= carried
-    return sums
+    import cv2  # slow to load, so not for --help
+
+    luma = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2GRAY)
+    height_px, width_px = luma.shape
+    depth = cv2.CV_32S if luma.size * 255 < 1 << 31 else cv2.CV_64F  # both hold the sums exactly
+    corners = _at_cell_ends(_at_cell_ends(cv2.integral(luma, sdepth=depth)).T).T  # times 32 twice
+    cells = np.diff(np.diff(corners, axis=0), axis=1)
+    return cells * _CELL_STEPS // (height_px * width_px)
+
+
+def _at_cell_ends(sums: np.ndarray) -> np.ndarray:
+    """[N + 1, M] running sums -> int64 [33, M]: those at the ends of 32 equal stretches, times 32 (whole numbers)."""
+    n_pixels = len(sums) - 1
+    ends = np.arange(THUMBNAIL_PX + 1) * n_pixels
+    whole, part = ends // THUMBNAIL_PX, ends[:, None] % THUMBNAIL_PX
+    after = np.minimum(whole + 1, n_pixels)
+    return sums[whole].astype(np.int64) * (THUMBNAIL_PX - part) + sums[after].astype(np.int64) * part
 
 
 @lru_cache(maxsize=1)

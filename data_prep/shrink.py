@@ -52,21 +52,6 @@ def shrunk_size(size: tuple[int, int], image_px: int) -> tuple[int, int]:
     return width_px, height_px
 
 
-def grey_thumbnail(rgb: np.ndarray, side_px: int) -> np.ndarray:
-    """uint8 [H,W,3] -> [side_px,side_px,3] in grey, whatever the shape; as it is if a side is no longer than that.
-
-    Each pixel is a weighted mean of the area around it: means over one area's size, interpolated between.
-    """
-    height_px, width_px = rgb.shape[:2]
-    if min(height_px, width_px) <= side_px:
-        return rgb
-    cv2 = _opencv()
-    area = (round(width_px / side_px), round(height_px / side_px))
-    means = cv2.blur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), area, borderType=cv2.BORDER_REPLICATE)
-    grey = cv2.resize(means, (side_px, side_px), interpolation=cv2.INTER_LINEAR)
-    return np.repeat(grey[:, :, None], 3, axis=2)
-
-
 def resizer_version() -> str:
     """Version of the library that decides the resized pixels."""
     return _opencv().__version__

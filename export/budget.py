@@ -119,9 +119,10 @@ def record_kernels(model: ImageModel) -> Kernels:
         with KernelRecorder() as recorder:
             parts = []
             for (tower, head), embedder, spec in zip(exported, empty.embedders, empty.specs):
-                for frame, flips in spec.frames().items():
-                    images = torch.empty(len(flips), 3, frame.image_px, frame.image_px, device="meta")
-                    sizes_px = torch.empty(len(flips), 2, device="meta")
+                for image_px, frames in spec.frames_by_size().items():
+                    n_views = sum(len(spec.frames()[frame]) for frame in frames)  # one batch
+                    images = torch.empty(n_views, 3, image_px, image_px, device="meta")
+                    sizes_px = torch.empty(n_views, 2, device="meta")
                     embedding = unit(head(embedder.head_input(tower(images), sizes_px)))
                 parts.append(embedding[:1])
             if empty.projection is not None:

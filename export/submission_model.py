@@ -17,19 +17,14 @@ def unit(embedding: Tensor) -> Tensor:
     return embedding / torch.clamp(length, min=1e-12)
 
 
-class FrameModel(nn.Module):
-    """Raw pixels float32 [B, 3, H, W] in 0..255 -> sum over the flips of one frame of unit embeddings [B, D].
+class FrameViews(nn.Module):
+    """Raw pixels float32 [B, 3, H, W] in 0..255 -> the normalised views of one frame, [n_flips * B, 3, S, S].
 
-    Every operator after the resize sees one fixed shape, so that images of ever new sizes compile nothing anew. The
-    image and its mirror image go through the tower as one batch: that is faster than one after the other.
+    Every operator after the resize sees one fixed shape, so that images of ever new sizes compile nothing anew.
     """
 
-    def __init__(
-        self, tower: nn.Module, head: nn.Module, preprocess: PreprocessSpec, frame: Frame, tall_first: bool,
-        image_sizes: bool = False,
-    ) -> None:
+    def __init__(self, preprocess: PreprocessSpec, frame: Frame, tall_first: bool) -> None:
         super().__init__()
-        self.image_sizes = image_sizes  # the head sees the raw image's height and width, as `Embedder` says
         self.image_px = frame.image_px
         self.resized_px = frame.resized_px
         self.margin_px = (frame.resized_px - frame.image_px) // 2
@@ -39,23 +34,13 @@ class FrameModel(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocess.mean, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(preprocess.std, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("fill", torch.tensor(preprocess.fill(), dtype=torch.float32).view(1, 3, 1, 1))
-        self.tower = tower
-        self.head = head
 
     def forward(self, pixels: Tensor) -> Tensor:
-        height_px, width_px = pixels.size(2), pixels.size(3)
         normalised = (self.framed(pixels) / 255.0 - self.mean) / self.std
-        seen = torch.cat([torch.flip(normalised, [3]) if flip else normalised for flip in self.flips])
-        features = self.tower(seen)
-        if self.image_sizes:
-            sizes_px = torch.tensor([[float(height_px), float(width_px)]], device=features.device)
-            numbers = size_numbers(sizes_px).to(features.dtype).expand(features.size(0), -1)
-            features = torch.cat([features, numbers], dim=1)
-        embeddings = unit(self.head(features))
-        return embeddings.view(len(self.flips), pixels.size(0), embeddings.size(1)).sum(dim=0)
+        return torch.cat([torch.flip(normalised, [3]) if flip else normalised for flip in self.flips])
 
     def framed(self, pixels: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C, image_px, image_px], whole grey levels."""
+        """[B, C, H, W] -> [B, C, S, S], whole grey levels."""
         if self.resize == "shortest_crop":
             square = shortest_crop(pixels, self.resized_px, self.tall_first)
         elif self.resize == "pad":
@@ -66,22 +51,56 @@ class FrameModel(nn.Module):
         return square[:, :, self.margin_px : end_px, self.margin_px : end_px]
 
 
+class SizeModel(nn.Module):
+    """Raw pixels [B, 3, H, W] -> sum over the views of one size of unit embeddings [B, D].
+
+    The views go through the tower as one batch: on the host's GPU that is faster than one after the other.
+
+    Args:
+        tower, head: normalised images [N, 3, S, S] -> features -> embeddings [N, D].
+        frames: of one size.
+        image_sizes: the head sees the raw image's height and width, as `Embedder` says.
+    """
+
+    def __init__(
+        self, tower: nn.Module, head: nn.Module, frames: Sequence[FrameViews], image_sizes: bool = False
+    ) -> None:
+        super().__init__()
+        self.image_sizes = image_sizes
+        self.n_views = sum(len(frame.flips) for frame in frames)
+        self.frames = nn.ModuleList(frames)
+        self.tower = tower
+        self.head = head
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        views: list[Tensor] = []
+        for frame in self.frames:
+            views.append(frame(pixels))
+        features = self.tower(torch.cat(views))
+        if self.image_sizes:
+            sizes_px = torch.tensor([[float(pixels.size(2)), float(pixels.size(3))]], device=features.device)
+            numbers = size_numbers(sizes_px).to(features.dtype).expand(features.size(0), -1)
+            features = torch.cat([features, numbers], dim=1)
+        embeddings = unit(self.head(features))
+        return embeddings.view(self.n_views, pixels.size(0), embeddings.size(1)).sum(dim=0)
+
+
 class MemberModel(nn.Module):
     """Raw pixels [B, 3, H, W] -> the mean over all views of one member, unit length, times `weight`."""
 
-    def __init__(self, frames: Sequence[FrameModel], weight: float = 1.0) -> None:
+    def __init__(self, sizes: Sequence[SizeModel], weight: float = 1.0) -> None:
         super().__init__()
-        self.frames = nn.ModuleList(frames)
-        self.one_view = sum(len(frame.flips) for frame in frames) == 1
+        self.sizes = nn.ModuleList(sizes)
+        self.one_view = sum(size.n_views for size in sizes) == 1
         self.weight = weight
 
     def forward(self, pixels: Tensor) -> Tensor:
-        parts: list[Tensor] = []
-        for frame in self.frames:
-            parts.append(frame(pixels))
-        embedding = parts[0]
-        for part in parts[1:]:
-            embedding = embedding + part
+        sums: list[Tensor] = []
+        for size in self.sizes:
+            sums.append(size(pixels))
+        embedding = sums[0]
+        for other in sums[1:]:
+            embedding = embedding + other
         if not self.one_view:
             embedding = unit(embedding)
         return embedding * self.weight

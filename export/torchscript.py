@@ -23,7 +23,7 @@ from export.archive import rewrite_for_host
 from export.pil_resize import pillow_shrinks_tall_first
 from export.portable_calls import portable_calls
 from export.portable_vit import PortableViT, is_portable, portable_vit
-from export.submission_model import FrameModel, MemberModel, SubmissionModel
+from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
 from train.data.preprocessing import PreprocessSpec
 from train.model.embedder import N_SIZE_NUMBERS, Embedder
 from train.model.heads import folded
@@ -76,24 +76,20 @@ def script_submission(model: ImageModel) -> torch.jit.ScriptModule:
 
 
 def _member(embedder: Embedder, spec: PreprocessSpec, weight: float) -> MemberModel:
-    """One tower with all its views. A traced tower is traced once an input shape; the traces share its weights."""
+    """One tower with all its views. A traced tower is traced once a size; the traces share its weights."""
     tower = portable_tower(embedder.backbone)
     is_traced = not isinstance(tower, PortableViT)
     if is_traced:
         tower = _for_tracing(tower)
     width = embedder.backbone.width + (N_SIZE_NUMBERS if embedder.image_sizes else 0)
     head = _traced(_for_tracing(folded(embedder.head)), torch.zeros(1, width))
-    towers: dict[tuple[int, int], nn.Module] = {}
-    frames = []
-    for frame, flips in spec.frames().items():
-        shape = (len(flips), frame.image_px)
-        if shape not in towers:
-            example = torch.zeros(len(flips), 3, frame.image_px, frame.image_px)
-            towers[shape] = _traced(tower, example) if is_traced else tower
-        frames.append(
-            FrameModel(towers[shape], head, spec, frame, pillow_shrinks_tall_first(), embedder.image_sizes)
-        )
-    return MemberModel(frames, weight)
+    sizes = []
+    for image_px, frames in spec.frames_by_size().items():
+        views = [FrameViews(spec, frame, pillow_shrinks_tall_first()) for frame in frames]
+        n_views = sum(len(view.flips) for view in views)
+        own = _traced(tower, torch.zeros(n_views, 3, image_px, image_px)) if is_traced else tower
+        sizes.append(SizeModel(own, head, views, embedder.image_sizes))
+    return MemberModel(sizes, weight)
 
 
 def portable_tower(backbone: nn.Module) -> nn.Module:

@@ -63,8 +63,9 @@ def main(arguments: list[str]) -> int:
 
 def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     """Embed, score, score the baselines, write both files; (content of validation.json, its path)."""
+    from data_prep.allocator import keep_freed_memory
     from data_prep.files import writing_atomically
-    from train.cpu_settings import keep_freed_memory, wait_without_spinning
+    from train.cpu_settings import wait_without_spinning
 
     keep_freed_memory()
     wait_without_spinning()  # before torch is imported

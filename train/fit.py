@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> int:
         from train.config import load_train_config
 
         config = load_train_config(options.config, tuple(options.overrides))
-        from train.cpu_settings import keep_freed_memory, wait_without_spinning
+        from data_prep.allocator import keep_freed_memory
+        from train.cpu_settings import wait_without_spinning
 
         keep_freed_memory()
         wait_without_spinning()

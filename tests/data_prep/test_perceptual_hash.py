@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.perceptual_hash import _area_sums, perceptual_hash
+from data_prep.perceptual_hash import _at_cell_ends, perceptual_hash
 
 
 def photo_like(seed, height=90, width=130):
@@ -52,7 +52,8 @@ def test_stretches_share_the_pixels_at_their_ends(length):
         for pixel in range(length):
             covered = max(Fraction(0), min(end, Fraction(pixel + 1)) - max(start, Fraction(pixel)))
             expected[cell] += [int(value) * covered for value in values[pixel]]
-    assert (_area_sums(values) == expected * 32).all()
+    sums = np.concatenate([np.zeros((1, 2), int), values.cumsum(axis=0, dtype=int)])
+    assert (np.diff(_at_cell_ends(sums), axis=0) == expected * 32).all()
 
 
 def test_equal_pixels_in_any_memory_layout_have_one_hash():
@@ -86,6 +87,12 @@ def test_flat_pictures_have_no_hash():
     assert perceptual_hash(half) is None
     half[:, 20:] -= 2
     assert perceptual_hash(half) is not None
+
+
+def test_a_large_picture_is_summed_as_exactly_as_a_small_one():
+    small = photo_like(3, 40, 64)
+    large = small.repeat(80, axis=0).repeat(64, axis=1)  # 13 million pixels: past the 32 bits of the smaller sums
+    assert perceptual_hash(large) == perceptual_hash(small)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 3)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8)])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from data_prep.jpeg_codec import decode_jpeg
-from data_prep.shrink import grey_thumbnail, shrink, shrunk_size
+from data_prep.shrink import shrink, shrunk_size
 
 
 def textured(width, height, seed=0):
@@ -71,13 +71,3 @@ def test_small_pictures_stay_as_they_are():
 def test_one_colour_stays_one_colour():
     rgb = np.full((375, 500, 3), (10, 200, 77), np.uint8)
     assert (shrink(rgb, (500, 375), 1, 256) == (10, 200, 77)).all()
-
-
-def test_the_thumbnail_is_the_mean_luma_of_each_area():
-    rgb = np.zeros((100, 200, 3), np.uint8)
-    rgb[:50, :100] = (255, 0, 0)
-    rgb[50:, 100:] = 255
-    thumbnail = grey_thumbnail(rgb, 10)
-    assert thumbnail.shape == (10, 10, 3)
-    assert [int(thumbnail[row, column, 0]) for row, column in ((2, 2), (2, 7), (7, 2), (7, 7))] == [76, 0, 0, 255]
-    assert grey_thumbnail(rgb[:10], 10).shape == (10, 200, 3)  # a side is no longer than that

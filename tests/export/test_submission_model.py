@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.submission_model import FrameModel, MemberModel, SubmissionModel
+from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
 from train.data.preprocessing import PreprocessSpec, View, normalise_batch
 
 
@@ -18,10 +18,17 @@ class ChannelMeans(nn.Module):
 SPEC = PreprocessSpec(16, (0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
 
 
+def member(tower, spec, weight=1.0):
+    """A tower without a head, with all its views."""
+    sizes = [
+        SizeModel(tower, nn.Identity(), [FrameViews(spec, frame, tall_first=True) for frame in frames])
+        for frames in spec.frames_by_size().values()
+    ]
+    return MemberModel(sizes, weight)
+
+
 def wrapped(tower, spec):
-    """One tower without a head, with all its views."""
-    frames = [FrameModel(tower, nn.Identity(), spec, frame, tall_first=True) for frame in spec.frames()]
-    return SubmissionModel([MemberModel(frames)])
+    return SubmissionModel([member(tower, spec)])
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +129,9 @@ def test_views_count_alike_whatever_the_length_of_their_features():
 
 def test_two_members_and_a_projection_by_hand():
     spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3)
-
-    def member(tower, weight):
-        frames = [FrameModel(tower, nn.Identity(), spec, frame, tall_first=True) for frame in spec.frames()]
-        return MemberModel(frames, weight)
-
     red_left = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
     red_left[:, 0, :, :2] = 255  # halves (1, 0); channel means (0.5, 0, 0): unit (1, 0, 0)
-    members = [member(LeftAndRight(), 1.0), member(ChannelMeans(), 2.0)]
+    members = [member(LeftAndRight(), spec), member(ChannelMeans(), spec, 2.0)]
     joined = torch.jit.script(SubmissionModel(members))(red_left)
     assert torch.allclose(joined, torch.tensor([[1.0, 0, 2.0, 0, 0]]) / 5**0.5)
     layer = nn.Linear(5, 2)

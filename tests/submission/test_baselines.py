@@ -12,12 +12,13 @@ from submission.baselines import OFF_THE_SHELF, PCA_WHITENED, no_baselines, scor
 from submission.evaluation_set import read_shards, read_table
 from submission.hosted_scorer import open_image
 from submission.scoring import Scoring, measure_score
-from train.checkpoint import load_checkpoint
-from train.concatenation import load_model
+from train.checkpoint import load_checkpoint, save_checkpoint
+from train.concatenation import load_model, save_concatenation
 from train.data.embeddings import choose_rows
-from train.data.preprocessing import preprocess
+from train.data.preprocessing import PreprocessSpec, View, preprocess
 from train.data.readers import ShardReader
-from train.model.backbones import build_backbone
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import build_embedder
 from train.model.image_model import projection_layer
 from train.retrieval.projection import fit_pca, random_projection
 
@@ -112,3 +113,19 @@ def test_no_baselines_says_why_for_each():
     nothing = no_baselines("switched off")
     assert nothing.scores == {OFF_THE_SHELF: None, PCA_WHITENED: None}
     assert nothing.missing == {OFF_THE_SHELF: "switched off", PCA_WHITENED: "switched off"}
+
+
+def test_several_towers_start_side_by_side(checkpoint_path, tmp_path, jpeg):
+    other = build_embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 24)), {"kind": "linear", "out_dim": 4})
+    spec = PreprocessSpec(24, (0.5,) * 3, (0.5,) * 3, views=(View(), View(flip=True)))
+    save_checkpoint(tmp_path / "other.ckpt", other, {"kind": "linear", "out_dim": 4}, spec, (None, ()), {})
+    members = [load_checkpoint(path) for path in (checkpoint_path, tmp_path / "other.ckpt")]
+    save_concatenation(tmp_path / "both.ckpt", members, [3.0, 4.0], None, {})
+    wide = starting_model(load_model(tmp_path / "both.ckpt"))
+    image = open_image(jpeg("red", 1))
+    with torch.no_grad():
+        got = wide.embed([image], torch.tensor([[16.0, 24.0]]))[0]
+        own = [starting_model(load_model(path)).embed([image], torch.tensor([[16.0, 24.0]]))[0]
+               for path in (checkpoint_path, tmp_path / "other.ckpt")]
+    assert torch.allclose(got, torch.cat([0.6 * own[0], 0.8 * own[1]]), atol=1e-6)
+    assert [len(spec.views) for spec in wide.specs] == [1, 1] and not wide.training

@@ -64,6 +64,13 @@ class PreprocessSpec:
             found[frame] = (*found.get(frame, ()), view.flip)
         return found
 
+    def frames_by_size(self) -> dict[int, list[Frame]]:
+        """Side in pixels -> the frames of that size."""
+        found: dict[int, list[Frame]] = {}
+        for frame in self.frames():
+            found.setdefault(frame.image_px, []).append(frame)
+        return found
+
     def fill(self) -> tuple[int, int, int]:
         """Grey levels around a padded image: those that normalise to about 0."""
         return tuple(round(255 * channel) for channel in self.mean)

@@ -57,6 +57,8 @@ def test_a_frame_is_cut_once_for_all_its_flips():
     assert spec.frames() == {
         Frame(4, "squash", 1.0): (False, True), Frame(4, "squash", 0.5): (False,), Frame(8, "pad", 1.0): (False,),
     }
+    whole, centre, padded = spec.frames()
+    assert spec.frames_by_size() == {4: [whole, centre], 8: [padded]}
 
 
 def test_a_crop_keeps_the_centre():
