@@ -11,6 +11,7 @@ from data_prep.sample_world import render_world
 from export.convert import main as convert
 from submission.validate import main as validate
 from train.checkpoint import load_checkpoint
+from train.concatenate import main as concatenate
 from train.config import CONFIGS_DIR, load_train_config
 from train.estimate import build_on_meta, named_on_meta
 from train.fit import main as fit
@@ -186,3 +187,15 @@ def test_every_recipe_runs_to_a_scored_file(world, tmp_path):
                                   "{kind: unit_linear, bias: false}"])
 def test_projected_towers_run_to_a_scored_file(world, tmp_path, head):
     assert run_in_small("off_the_shelf_in21k", world, tmp_path, f"head={head}") == 64
+
+
+@pytest.mark.slow
+def test_fourth_places_two_towers_run_to_one_scored_file(world, tmp_path):
+    """The commands of place4_h's header: side by side (1,024 numbers), PCA to 64."""
+    finals = [tmp_path / name / "final.ckpt" for name in ("place4_h", "place4_l")]
+    for final in finals:
+        assert fit([final.parent.name, "--smoke", "--shards", str(world), "--run-dir", str(final.parent)]) == 0
+    both = tmp_path / "place4" / "final.ckpt"
+    assert concatenate([*map(str, finals), "--shards", str(world), "--pca", "64", "--out", str(both)]) == 0
+    assert convert([str(both)]) == 0
+    assert validate([str(both.with_name("saved_model.pt")), "--shards", str(world), "--no-baselines"]) == 0
