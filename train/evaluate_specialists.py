@@ -29,7 +29,8 @@ def main(arguments: list[str]) -> int:
     from data_prep.errors import ConfigError
 
     try:
-        from train.cpu_settings import keep_freed_memory, wait_without_spinning
+        from data_prep.allocator import keep_freed_memory
+        from train.cpu_settings import wait_without_spinning
 
         keep_freed_memory()
         wait_without_spinning()  # before torch is imported
