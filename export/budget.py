@@ -12,12 +12,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 import torch
-from torch import nn
 
 from export.kernels import Gemm, KernelRecorder, Kernels, hollow
 from export.portable_calls import portable_calls
+from export.submission_model import unit
 from export.torchscript import portable_tower
 from train.model.heads import folded
+from train.model.image_model import ImageModel
 
 N_IMAGES = 205_000
 LIMIT_HOURS = 9.0
@@ -80,15 +81,14 @@ class Budget:
         return asdict(self) | {"unknown_operators": list(self.unknown_operators)} | limits
 
 
-def estimate_budget(embedder: nn.Module, image_px: int, gpu: Gpu = P100) -> Budget:
-    """Model the exported embedder on the host's GPU; nothing is computed, so real-size towers take a second.
-
-    `embedder` is a `train.model.embedder.Embedder` on any device, the meta device included.
+def estimate_budget(model: ImageModel, gpu: Gpu = P100) -> Budget:
+    """Cost the exported model on the host's GPU, every tower and view of it; nothing is computed, so real-size towers
+    take a second. `model` is on any device, the meta device included.
     """
-    n_parameters = sum(parameter.numel() for parameter in embedder.parameters())
-    weights_gib = sum(t.numel() * t.element_size() for t in (*embedder.parameters(), *embedder.buffers())) / 2**30
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    weights_gib = sum(t.numel() * t.element_size() for t in (*model.parameters(), *model.buffers())) / 2**30
     try:
-        kernels = record_kernels(embedder, image_px)
+        kernels = record_kernels(model)
     except (RuntimeError, NotImplementedError) as error:
         kernels = Kernels(unknown={f"no forward pass without data: {str(error).splitlines()[0]}"})
     seconds = model_seconds(kernels, gpu)
@@ -110,16 +110,23 @@ def estimate_budget(embedder: nn.Module, image_px: int, gpu: Gpu = P100) -> Budg
     )
 
 
-def record_kernels(embedder: nn.Module, image_px: int) -> Kernels:
-    """The kernels of one image through the exported form of the embedder; the resize is the harness's."""
-    empty = hollow(embedder)
+def record_kernels(model: ImageModel) -> Kernels:
+    """The kernels of one image through the exported form of the model; the resizes are the harness's."""
+    empty = hollow(model)
     with torch.no_grad(), portable_calls():
-        tower, head = portable_tower(empty.backbone), folded(empty.head)
-        image = torch.empty(1, 3, image_px, image_px, device="meta")
+        # Before the recording: averaging parallel layers is the export's work, not the host's.
+        exported = [(portable_tower(embedder.backbone), folded(embedder.head)) for embedder in empty.embedders]
         with KernelRecorder() as recorder:
-            features = empty.head_input(tower(image), torch.empty(1, 2, device="meta"))
-            embedding = head(features)
-            embedding / torch.sqrt(torch.sum(embedding * embedding, dim=1, keepdim=True))
+            parts = []
+            for (tower, head), embedder, spec in zip(exported, empty.embedders, empty.specs):
+                for image_px, frames in spec.frames_by_size().items():
+                    n_views = sum(len(spec.frames()[frame]) for frame in frames)  # one batch
+                    images = torch.empty(n_views, 3, image_px, image_px, device="meta")
+                    sizes_px = torch.empty(n_views, 2, device="meta")
+                    embedding = unit(head(embedder.head_input(tower(images), sizes_px)))
+                parts.append(embedding[:1])
+            if empty.projection is not None:
+                unit(empty.projection(torch.cat(parts, dim=1)))
     return recorder.kernels
 
 

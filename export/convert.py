@@ -26,10 +26,10 @@ def main(arguments: list[str]) -> int:
     out_path = options.out or options.checkpoint.with_name("saved_model.pt")
     try:
         from export.gate import export_checked
-        from train.checkpoint import load_checkpoint
+        from train.concatenation import load_model
 
         print(f"exporting {options.checkpoint}", flush=True)
-        checkpoint = load_checkpoint(options.checkpoint)
+        checkpoint = load_model(options.checkpoint)
         report = export_checked(checkpoint, out_path, options.out_dim, options.allow_over_budget)
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

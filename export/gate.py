@@ -6,7 +6,6 @@ from typing import Protocol
 
 import PIL
 import torch
-from torch import nn
 
 from data_prep.errors import ContractError
 from data_prep.files import sha256_of_file, writing_atomically
@@ -16,16 +15,15 @@ from export.contract import CheckResult, check_contract
 from export.parity import check_parity
 from export.sample_images import sample_images
 from export.torchscript import export_submission
-from train.data.preprocessing import PreprocessSpec
+from train.model.image_model import ImageModel
 
 FORMAT = 1
 
 
 class Exportable(Protocol):
-    """What is needed of a `train.checkpoint.LoadedCheckpoint`."""
+    """What is needed of a loaded checkpoint, of one tower or several."""
 
-    embedder: nn.Module
-    preprocess: PreprocessSpec
+    model: ImageModel
     sha256: str
 
 
@@ -40,9 +38,9 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
     report_path = out_path.with_name("export.json")
     with writing_atomically(out_path) as unfinished_path:
         try:
-            export_submission(checkpoint.embedder, checkpoint.preprocess, unfinished_path)
-            budget = estimate_budget(checkpoint.embedder, checkpoint.preprocess.image_px)
-            parity = check_parity(unfinished_path, checkpoint.embedder, checkpoint.preprocess, sample_images())
+            export_submission(checkpoint.model, unfinished_path)
+            budget = estimate_budget(checkpoint.model)
+            parity = check_parity(unfinished_path, checkpoint.model, sample_images())
             checks = [
                 *check_contract(unfinished_path, out_dim),
                 parity.check,

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from export.contract import MIN_COSINE, CheckResult
-from train.data.preprocessing import PreprocessSpec, preprocess
+from train.model.image_model import ImageModel
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class Parity:
         }
 
 
-def check_parity(path: Path, embedder: nn.Module, spec: PreprocessSpec, images: list[Image.Image]) -> Parity:
-    """Embed each RGB image both ways and compare; `embedder` must be in evaluation mode.
+def check_parity(path: Path, eager: ImageModel, images: list[Image.Image]) -> Parity:
+    """Embed each RGB image both ways and compare; `eager` must be in evaluation mode.
 
     Raises:
-        ValueError: no images, or an embedder in training mode (its batch norm would follow these images).
+        ValueError: no images, or a model in training mode (its batch norm would follow these images).
     """
-    if not images or embedder.training:
-        raise ValueError(f"check_parity: {len(images)} images, embedder.training is {embedder.training}")
+    if not images or eager.training:
+        raise ValueError(f"check_parity: {len(images)} images, eager.training is {eager.training}")
     model = torch.jit.load(str(path), map_location="cpu").eval()
     with torch.no_grad():
-        expected = torch.cat([_eager(embedder, spec, image) for image in images])
+        expected = torch.cat([_eager(eager, image) for image in images])
         got = torch.cat([model(_raw(image)[None]) for image in images])
     if got.shape != expected.shape:
         detail = f"got shape {tuple(got.shape)}, expected {tuple(expected.shape)}"
@@ -60,10 +60,10 @@ def check_parity(path: Path, embedder: nn.Module, spec: PreprocessSpec, images: 
     return Parity(CheckResult("parity", ok, detail), cosines, between)
 
 
-def _eager(embedder: nn.Module, spec: PreprocessSpec, image: Image.Image) -> Tensor:
+def _eager(eager: ImageModel, image: Image.Image) -> Tensor:
     """float32 [1, out_dim] by PIL and the model itself."""
     sizes_px = torch.tensor([[image.height, image.width]], dtype=torch.float32)
-    return embedder(preprocess(image, spec)[None], sizes_px).to("cpu", torch.float32)
+    return eager.embed([image], sizes_px).to("cpu", torch.float32)
 
 
 def _mean_between(embeddings: Tensor) -> float | None:

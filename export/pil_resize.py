@@ -55,7 +55,7 @@ def squash(pixels: Tensor, size_px: int, tall_first: bool) -> Tensor:
 def shortest_crop(pixels: Tensor, size_px: int, tall_first: bool) -> Tensor:
     """[B, C, H, W] -> [B, C, size_px, size_px]: the centre square, once the shorter side is `size_px`.
 
-    Sides and offsets are those of `train.data.preprocessing.resize_image`. A very long image becomes a very
+    Sides and offsets are those of `train.data.preprocessing.frame_image`. A very long image becomes a very
     long intermediate (1 x 500 pixels: 224 x 112,000).
     """
     height_px, width_px = pixels.shape[2], pixels.shape[3]
@@ -66,6 +66,21 @@ def shortest_crop(pixels: Tensor, size_px: int, tall_first: bool) -> Tensor:
     top = half_to_even(pixels.shape[2] - size_px)
     left = half_to_even(pixels.shape[3] - size_px)
     return pixels[:, :, top : top + size_px, left : left + size_px]
+
+
+def pad_square(pixels: Tensor, size_px: int, tall_first: bool, fill: Tensor) -> Tensor:
+    """[B, C, H, W] -> [B, C, size_px, size_px]: the longer side becomes `size_px`, the rest is `fill`.
+
+    `fill` [1, C, 1, 1]: whole grey levels. Sides and offsets are those of `train.data.preprocessing.frame_image`.
+    """
+    height_px, width_px = pixels.shape[2], pixels.shape[3]
+    if width_px <= height_px:
+        pixels = resize_like_pil(pixels, size_px, max(2, int(size_px * width_px / height_px)), tall_first)
+    else:
+        pixels = resize_like_pil(pixels, max(2, int(size_px * height_px / width_px)), size_px, tall_first)
+    top, left = (size_px - pixels.shape[2]) // 2, (size_px - pixels.shape[3]) // 2
+    bottom, right = size_px - pixels.shape[2] - top, size_px - pixels.shape[3] - left
+    return torch.constant_pad_nd(pixels - fill, [left, right, top, bottom], 0.0) + fill
 
 
 def half_to_even(surplus_px: int) -> int:

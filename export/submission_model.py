@@ -1,54 +1,141 @@
-"""What the host runs: raw image in, unit embedding out, preprocessing included."""
+"""What the host runs: raw image in, unit embedding out, preprocessing, views and several towers included."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from export.pil_resize import shortest_crop, squash
-from train.data.preprocessing import PreprocessSpec
+from export.pil_resize import pad_square, shortest_crop, squash
+from train.data.preprocessing import Frame, PreprocessSpec
 from train.model.embedder import size_numbers
+
+
+def unit(embedding: Tensor) -> Tensor:
+    """[B, D] -> unit length; zeros stay zeros."""
+    # Not norm(): scripted by a new torch it asks for operators that 1.11 lacks.
+    length = torch.sqrt(torch.sum(embedding * embedding, dim=1, keepdim=True))
+    return embedding / torch.clamp(length, min=1e-12)
+
+
+class FrameViews(nn.Module):
+    """Raw pixels float32 [B, 3, H, W] in 0..255 -> the normalised views of one frame, [n_flips * B, 3, S, S].
+
+    Every operator after the resize sees one fixed shape, so that images of ever new sizes compile nothing anew.
+    """
+
+    def __init__(self, preprocess: PreprocessSpec, frame: Frame, tall_first: bool) -> None:
+        super().__init__()
+        self.image_px = frame.image_px
+        self.resized_px = frame.resized_px
+        self.margin_px = (frame.resized_px - frame.image_px) // 2
+        self.resize = frame.resize
+        self.tall_first = tall_first  # which Pillow's resize is followed, see export/pil_resize.py
+        self.flips = list(preprocess.frames()[frame])
+        self.register_buffer("mean", torch.tensor(preprocess.mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(preprocess.std, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("fill", torch.tensor(preprocess.fill(), dtype=torch.float32).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        normalised = (self.framed(pixels) / 255.0 - self.mean) / self.std
+        return torch.cat([torch.flip(normalised, [3]) if flip else normalised for flip in self.flips])
+
+    def framed(self, pixels: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, S, S], whole grey levels."""
+        if self.resize == "shortest_crop":
+            square = shortest_crop(pixels, self.resized_px, self.tall_first)
+        elif self.resize == "pad":
+            square = pad_square(pixels, self.resized_px, self.tall_first, self.fill)
+        else:
+            square = squash(pixels, self.resized_px, self.tall_first)
+        end_px = self.margin_px + self.image_px
+        return square[:, :, self.margin_px : end_px, self.margin_px : end_px]
+
+
+class SizeModel(nn.Module):
+    """Raw pixels [B, 3, H, W] -> sum over the views of one size of unit embeddings [B, D].
+
+    The views go through the tower as one batch: on the host's GPU that is faster than one after the other.
+
+    Args:
+        tower, head: normalised images [N, 3, S, S] -> features -> embeddings [N, D].
+        frames: of one size.
+        image_sizes: the head sees the raw image's height and width, as `Embedder` says.
+    """
+
+    def __init__(
+        self, tower: nn.Module, head: nn.Module, frames: Sequence[FrameViews], image_sizes: bool = False
+    ) -> None:
+        super().__init__()
+        self.image_sizes = image_sizes
+        self.n_views = sum(len(frame.flips) for frame in frames)
+        self.frames = nn.ModuleList(frames)
+        self.tower = tower
+        self.head = head
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        views: list[Tensor] = []
+        for frame in self.frames:
+            views.append(frame(pixels))
+        features = self.tower(torch.cat(views))
+        if self.image_sizes:
+            sizes_px = torch.tensor([[float(pixels.size(2)), float(pixels.size(3))]], device=features.device)
+            numbers = size_numbers(sizes_px).to(features.dtype).expand(features.size(0), -1)
+            features = torch.cat([features, numbers], dim=1)
+        embeddings = unit(self.head(features))
+        return embeddings.view(self.n_views, pixels.size(0), embeddings.size(1)).sum(dim=0)
+
+
+class MemberModel(nn.Module):
+    """Raw pixels [B, 3, H, W] -> the mean over all views of one member, unit length, times `weight`."""
+
+    def __init__(self, sizes: Sequence[SizeModel], weight: float = 1.0) -> None:
+        super().__init__()
+        self.sizes = nn.ModuleList(sizes)
+        self.one_view = sum(size.n_views for size in sizes) == 1
+        self.weight = weight
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        sums: list[Tensor] = []
+        for size in self.sizes:
+            sums.append(size(pixels))
+        embedding = sums[0]
+        for other in sums[1:]:
+            embedding = embedding + other
+        if not self.one_view:
+            embedding = unit(embedding)
+        return embedding * self.weight
 
 
 class SubmissionModel(nn.Module):
     """uint8 [1, 3, H, W] of any size -> float32 [1, out_dim], unit length.
 
     Also takes larger batches of one size, images without the batch axis, one channel, and floats in 0..255 or
-    0..1. The input is moved to wherever the model's weights are, because the host may move neither. Every
-    operator after the resize sees one fixed shape, so that images of ever new sizes compile nothing anew.
+    0..1. The input is moved to wherever the model's weights are, because the host may move neither.
+
+    Args:
+        members: their embeddings are concatenated.
+        projection: from the concatenation to the embedding; None: the concatenation.
     """
 
-    def __init__(
-        self, tower: nn.Module, head: nn.Module, preprocess: PreprocessSpec, tall_first: bool,
-        image_sizes: bool = False,
-    ) -> None:
+    def __init__(self, members: Sequence[MemberModel], projection: nn.Module | None = None) -> None:
         super().__init__()
-        self.image_sizes = image_sizes  # the head sees the raw image's height and width, as `Embedder` says
-        self.image_px = preprocess.image_px
-        self.crop = preprocess.resize == "shortest_crop"
-        self.tall_first = tall_first  # which Pillow's resize is followed, see export/pil_resize.py
-        self.register_buffer("mean", torch.tensor(preprocess.mean, dtype=torch.float32).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(preprocess.std, dtype=torch.float32).view(1, 3, 1, 1))
-        self.tower = tower
-        self.head = head
+        self.is_joined = len(members) > 1 or projection is not None
+        self.register_buffer("place", torch.zeros(1))  # where the weights are
+        self.members = nn.ModuleList(members)
+        self.projection = nn.Identity() if projection is None else projection
 
     def forward(self, image: Tensor) -> Tensor:
         # contiguous(): PIL's pixels arrive with the channels last in memory, which 1.11's kernels need not
         # handle well.
-        pixels = image.to(device=self.mean.device, dtype=torch.float32).contiguous()
+        pixels = image.to(device=self.place.device, dtype=torch.float32).contiguous()
         if pixels.dim() == 3:
             pixels = pixels.unsqueeze(0)
         if image.is_floating_point() and float(image.max()) <= 1.0:
             pixels = pixels * 255.0
-        height_px, width_px = pixels.size(2), pixels.size(3)
-        if self.crop:
-            pixels = shortest_crop(pixels, self.image_px, self.tall_first)
-        else:
-            pixels = squash(pixels, self.image_px, self.tall_first)
-        features = self.tower((pixels / 255.0 - self.mean) / self.std)
-        if self.image_sizes:
-            sizes_px = torch.tensor([[float(height_px), float(width_px)]], device=features.device)
-            numbers = size_numbers(sizes_px).to(features.dtype).expand(features.size(0), -1)
-            features = torch.cat([features, numbers], dim=1)
-        embedding = self.head(features)
-        # Not norm(): scripted by a new torch it asks for operators that 1.11 lacks.
-        length = torch.sqrt(torch.sum(embedding * embedding, dim=1, keepdim=True))
-        return embedding / torch.clamp(length, min=1e-12)
+        parts: list[Tensor] = []
+        for member in self.members:
+            parts.append(member(pixels))
+        embedding = self.projection(torch.cat(parts, dim=1))
+        if self.is_joined:
+            embedding = unit(embedding)
+        return embedding

@@ -1,7 +1,7 @@
-"""Trained embedder -> TorchScript file for the host, by one route for every tower.
+"""Trained model -> TorchScript file for the host, by one route for every tower.
 
 A scripted wrapper holds the tower: open_clip's transformers as `PortableViT`, scripted too; every other tower
-traced at its image size with portable spellings. Not frozen: a frozen model no longer follows `.to(device)`.
+traced at its image sizes with portable spellings. Not frozen: a frozen model no longer follows `.to(device)`.
 """
 
 import copy
@@ -23,28 +23,28 @@ from export.archive import rewrite_for_host
 from export.pil_resize import pillow_shrinks_tall_first
 from export.portable_calls import portable_calls
 from export.portable_vit import PortableViT, is_portable, portable_vit
-from export.submission_model import SubmissionModel
+from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
 from train.data.preprocessing import PreprocessSpec
 from train.model.embedder import N_SIZE_NUMBERS, Embedder
 from train.model.heads import folded
+from train.model.image_model import ImageModel
 
 _CODE_BYTES = 16 << 20  # room for what a file holds beside its weights
 
 
-def export_submission(embedder: Embedder, preprocess: PreprocessSpec, path: Path) -> None:
-    """Write the file; the embedder is left as it was.
+def export_submission(model: ImageModel, path: Path) -> None:
+    """Write the file; the model is left as it was.
 
-    `embedder` is a `train.model.embedder.Embedder`. The same weights
-    give the same bytes in a fresh process; TorchScript numbers classes by what a process compiled before.
-    What the file must satisfy is checked by `export.contract`, not here.
+    The same weights give the same bytes in a fresh process; TorchScript numbers classes by what a process compiled
+    before. What the file must satisfy is checked by `export.contract`, not here.
 
     Raises:
-        ContractError: the tower cannot be traced or the wrapper not compiled.
+        ContractError: a tower cannot be traced or the wrapper not compiled.
         OSError: the disk has no room for the file and for the copy it is made of.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scripted = script_submission(embedder, preprocess)
+    scripted = script_submission(model)
     _require_room(scripted, path)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
         saved = Path(folder) / "saved_model.pt"
@@ -54,23 +54,42 @@ def export_submission(embedder: Embedder, preprocess: PreprocessSpec, path: Path
             rewrite_for_host(saved, unfinished)
 
 
-def script_submission(embedder: Embedder, preprocess: PreprocessSpec) -> torch.jit.ScriptModule:
+def script_submission(model: ImageModel) -> torch.jit.ScriptModule:
     """The compiled model: on the CPU, float32, in evaluation mode, nothing asking for gradients.
 
     Raises:
-        ContractError: the tower cannot be traced or the wrapper not compiled.
+        ContractError: a tower cannot be traced or the wrapper not compiled.
     """
     try:
         with _quiet(), torch.no_grad():
-            tower = portable_tower(embedder.backbone)
-            if not isinstance(tower, PortableViT):
-                tower = _traced(tower, torch.zeros(1, 3, preprocess.image_px, preprocess.image_px))
-            width = embedder.backbone.width + (N_SIZE_NUMBERS if embedder.image_sizes else 0)
-            head = _traced(folded(embedder.head), torch.zeros(1, width))
-            model = SubmissionModel(tower, head, preprocess, pillow_shrinks_tall_first(), embedder.image_sizes)
-            return torch.jit.script(model.cpu().eval().requires_grad_(False))
+            members = [
+                _member(embedder, spec, weight)
+                for embedder, spec, weight in zip(model.embedders, model.specs, model.weights)
+            ]
+            projection = model.projection
+            if projection is not None:
+                projection = _traced(_for_tracing(projection), torch.zeros(1, projection.in_features))
+            whole = SubmissionModel(members, projection)
+            return torch.jit.script(whole.cpu().eval().requires_grad_(False))
     except (RuntimeError, NotImplementedError) as error:
         raise ContractError(f"export: the model does not compile to TorchScript: {error}") from error
+
+
+def _member(embedder: Embedder, spec: PreprocessSpec, weight: float) -> MemberModel:
+    """One tower with all its views. A traced tower is traced once a size; the traces share its weights."""
+    tower = portable_tower(embedder.backbone)
+    is_traced = not isinstance(tower, PortableViT)
+    if is_traced:
+        tower = _for_tracing(tower)
+    width = embedder.backbone.width + (N_SIZE_NUMBERS if embedder.image_sizes else 0)
+    head = _traced(_for_tracing(folded(embedder.head)), torch.zeros(1, width))
+    sizes = []
+    for image_px, frames in spec.frames_by_size().items():
+        views = [FrameViews(spec, frame, pillow_shrinks_tall_first()) for frame in frames]
+        n_views = sum(len(view.flips) for view in views)
+        own = _traced(tower, torch.zeros(n_views, 3, image_px, image_px)) if is_traced else tower
+        sizes.append(SizeModel(own, head, views, embedder.image_sizes))
+    return MemberModel(sizes, weight)
 
 
 def portable_tower(backbone: nn.Module) -> nn.Module:
@@ -84,17 +103,20 @@ def portable_tower(backbone: nn.Module) -> nn.Module:
 
 def _require_room(scripted: torch.jit.ScriptModule, path: Path) -> None:
     """Ask beforehand: `torch.jit.save` ends the whole process when the disk is full."""
-    weights_bytes = sum(value.numel() * value.element_size() for value in scripted.state_dict().values())
-    if shutil.disk_usage(path.parent).free < 2 * weights_bytes + _CODE_BYTES:
+    # Traces of one tower share their weights, and the file holds them once.
+    storages = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes()
+                for value in scripted.state_dict().values()}
+    if shutil.disk_usage(path.parent).free < 2 * sum(storages.values()) + _CODE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def _traced(module: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
-    """What `module` does to an input of the example's shape; whether it does the same is `export.parity`'s.
+def _for_tracing(module: nn.Module) -> nn.Module:
+    """A copy, float32 on the CPU in evaluation mode: the original keeps its gradients and its mode."""
+    return copy.deepcopy(module).to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
 
-    A copy is traced, float32 on the CPU in evaluation mode: the original keeps its gradients and its mode.
-    """
-    module = copy.deepcopy(module).to(device="cpu", dtype=torch.float32).eval().requires_grad_(False)
+
+def _traced(module: nn.Module, example: Tensor) -> torch.jit.ScriptModule:
+    """What `module` does to an input of the example's shape; whether it does the same is `export.parity`'s."""
     with portable_calls():
         return torch.jit.trace(module, example, check_trace=False)
 

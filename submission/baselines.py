@@ -13,26 +13,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from data_prep.files import writing_atomically
-from data_prep.progress import progress_bar
 from export.torchscript import export_submission
 from submission.evaluation_set import EvaluationSet
 from submission.hosted_scorer import MAX_DIM, embed_images, load_submission
 from submission.scoring import Scoring, embed_set, measure_score
-from train.checkpoint import load_checkpoint
+from train.concatenation import LoadedModel, load_model
+from train.data.embeddings import choose_rows, embed_samples
 from train.data.feature_cache import hash_of_state
-from train.data.preprocessing import PreprocessSpec, preprocess
+from train.data.preprocessing import View
 from train.data.readers import ShardReader
-from train.model.backbones import Backbone, build_backbone
+from train.model.backbones import build_backbone
 from train.model.embedder import Embedder
+from train.model.image_model import ImageModel, projection_layer
 from train.retrieval.projection import Projection, fit_pca
 
 OFF_THE_SHELF = "off_the_shelf"
 PCA_WHITENED = f"pca_whitened_{MAX_DIM}"
 NAMES = (OFF_THE_SHELF, PCA_WHITENED)
-_FORMAT = 1  # of the kept scores: raise it when what is computed here changes
+_FORMAT = 2  # of the kept scores: raise it when what is computed here changes
 _N_PCA_IMAGES = 2000
 _PCA_BATCH = 32
 _N_PROOF_IMAGES = 8
@@ -61,37 +62,45 @@ def score_baselines(
     """Score the starting tower of a checkpoint on an evaluation set.
 
     Args:
-        checkpoint_path: says which tower training started from, and the preprocessing, which is kept.
+        checkpoint_path: says which tower training started from, and the preprocessing, which is kept but for the
+            views: a baseline has one plain view.
         evaluation: what is scored.
         train_shards: packed mixture on whose train split the PCA is fitted; None leaves that baseline out.
         scoring: as for the model itself.
         cache_dir: where scores are kept.
     """
-    checkpoint = load_checkpoint(checkpoint_path)
-    spec = replace(checkpoint.backbone_spec, image_px=checkpoint.preprocess.image_px)
-    tower = build_backbone(spec).eval()
+    wide = starting_model(load_model(checkpoint_path))
     reader = ShardReader(train_shards, "train") if train_shards else None
-    kept_path = cache_dir / f"{_identity(tower, checkpoint.preprocess, evaluation, scoring, reader)}.json"
+    kept_path = cache_dir / f"{_identity(wide, evaluation, scoring, reader)}.json"
     if kept_path.is_file():
         return Baselines(**json.loads(kept_path.read_text(encoding="utf-8")))
-    baselines = _measure(tower, checkpoint.preprocess, evaluation, scoring, reader)
+    baselines = _measure(wide, evaluation, scoring, reader)
     with writing_atomically(kept_path) as unfinished_path:
         unfinished_path.write_text(json.dumps(asdict(baselines), indent=2) + "\n", encoding="utf-8")
     return baselines
 
 
-def _identity(
-    tower: Backbone,
-    spec: PreprocessSpec,
-    evaluation: EvaluationSet,
-    scoring: Scoring,
-    reader: ShardReader | None,
-) -> str:
+def starting_model(trained: LoadedModel) -> ImageModel:
+    """The towers that training started from, as they were, without heads: unit features, several concatenated."""
+    embedders = []
+    for spec, preprocess in zip(trained.backbone_specs, trained.model.specs):
+        tower = build_backbone(replace(spec, image_px=preprocess.image_px))
+        embedders.append(Embedder(tower, nn.Identity()).eval())
+    plain = [replace(preprocess, views=(View(),)) for preprocess in trained.model.specs]
+    # Squares that sum to 1, so that the concatenation is unit length before a projection too.
+    length = sum(weight * weight for weight in trained.model.weights) ** 0.5
+    return ImageModel(embedders, plain, [weight / length for weight in trained.model.weights])
+
+
+def _identity(wide: ImageModel, evaluation: EvaluationSet, scoring: Scoring, reader: ShardReader | None) -> str:
     """Name of the kept scores: a hash of everything that they depend on."""
+    specs = [embedder.backbone.spec for embedder in wide.embedders]
     depends_on = {
         "format": _FORMAT,
-        "tower": [tower.spec.kind, tower.spec.arch, tower.spec.patch_stride, tower.spec.output, hash_of_state(tower)],
-        "preprocess": spec.to_dict(),
+        "towers": [[spec.kind, spec.arch, spec.patch_stride, spec.output] for spec in specs],
+        "state": hash_of_state(wide),
+        "weights": wide.weights,
+        "preprocess": [spec.to_dict() for spec in wide.specs],
         "evaluated": [evaluation.data_sha256, evaluation.images_sha256, evaluation.source.get("split")],
         "scoring": [scoring.protocol, scoring.index],
         "fitted_on": [reader.manifest.sha256, _N_PCA_IMAGES] if reader else None,
@@ -100,50 +109,28 @@ def _identity(
     return f"baselines-{digest[:20]}"
 
 
-def _measure(
-    tower: Backbone,
-    spec: PreprocessSpec,
-    evaluation: EvaluationSet,
-    scoring: Scoring,
-    reader: ShardReader | None,
-) -> Baselines:
+def _measure(wide: ImageModel, evaluation: EvaluationSet, scoring: Scoring, reader: ShardReader | None) -> Baselines:
     baselines = no_baselines("")
     with tempfile.TemporaryDirectory(prefix="baselines-") as folder:
         wide_path = Path(folder) / "off_the_shelf.pt"
-        export_submission(Embedder(tower, nn.Identity()), spec, wide_path)
-        wide = embed_set(wide_path, evaluation, scoring.device, "off the shelf")
-        baselines.scores[OFF_THE_SHELF] = measure_score(wide, evaluation, scoring)[1]
+        export_submission(wide, wide_path)
+        features = embed_set(wide_path, evaluation, scoring.device, "off the shelf")
+        baselines.scores[OFF_THE_SHELF] = measure_score(features, evaluation, scoring)[1]
         del baselines.missing[OFF_THE_SHELF]
         if reader is None:
             baselines.missing[PCA_WHITENED] = "the PCA is fitted on training images: give their shards with --shards"
             return baselines
         try:
-            pca = fit_pca(_train_features(tower, spec, reader, scoring.device), MAX_DIM, whiten=True)
+            pca = fit_pca(_train_features(wide, reader, scoring.device), MAX_DIM, whiten=True)
         except ValueError as error:  # a tower or a training split too small for 64 directions
             baselines.missing[PCA_WHITENED] = str(error)
             return baselines
         short_path = Path(folder) / "pca_whitened.pt"
-        export_submission(Embedder(tower, PcaHead(pca)), spec, short_path)
-        short = _short_embeddings(short_path, pca, wide, evaluation, scoring.device)
+        export_submission(ImageModel(wide.embedders, wide.specs, wide.weights, projection_layer(pca)), short_path)
+        short = _short_embeddings(short_path, pca, features, evaluation, scoring.device)
         baselines.scores[PCA_WHITENED] = measure_score(short, evaluation, scoring)[1]
         del baselines.missing[PCA_WHITENED]
     return baselines
-
-
-class PcaHead(nn.Module):
-    """Features [B, width] -> unit length -> the projection as a linear layer [B, out_dim]."""
-
-    def __init__(self, projection: Projection) -> None:
-        super().__init__()
-        weight, bias = projection.linear_layer()
-        self.linear = nn.Linear(weight.shape[1], weight.shape[0])
-        self.linear.weight.data = torch.from_numpy(weight).to(torch.float32)
-        self.linear.bias.data = torch.from_numpy(bias).to(torch.float32)
-
-    def forward(self, features: Tensor) -> Tensor:
-        # Not norm(): exported by a new torch it asks for operators that the host's lacks.
-        length = torch.sqrt(torch.sum(features * features, dim=1, keepdim=True))
-        return self.linear(features / length)
 
 
 def _short_embeddings(
@@ -164,21 +151,8 @@ def _short_embeddings(
     return embed_set(short_path, evaluation, device, "PCA-whitened")
 
 
-@torch.no_grad()
-def _train_features(tower: Backbone, spec: PreprocessSpec, reader: ShardReader, device: str) -> np.ndarray:
+def _train_features(wide: ImageModel, reader: ShardReader, device: str) -> np.ndarray:
     """float32 [n, width], unit length, of at most _N_PCA_IMAGES training images, chosen by a stable hash."""
-    by_rank = sorted(range(len(reader)), key=lambda row: _rank(reader.table.keys[row]))
-    chosen = sorted(by_rank[:_N_PCA_IMAGES])
-    tower = copy.deepcopy(tower).to(device, memory_format=torch.channels_last)
-    features = []
-    with progress_bar(len(chosen), "PCA, training images", "image") as progress:
-        for start in range(0, len(chosen), _PCA_BATCH):
-            images = [preprocess(reader.image(row), spec) for row in chosen[start : start + _PCA_BATCH]]
-            batch = torch.stack(images).to(device, memory_format=torch.channels_last)
-            features.append(nn.functional.normalize(tower(batch).float(), dim=1).cpu().numpy())
-            progress.update(len(images))
-    return np.concatenate(features)
-
-
-def _rank(key: str) -> str:
-    return hashlib.sha256(str(key).encode()).hexdigest()
+    model = copy.deepcopy(wide).to(device, memory_format=torch.channels_last)
+    rows = choose_rows(reader, _N_PCA_IMAGES)
+    return embed_samples(model, reader, rows, _PCA_BATCH, title="PCA, training images")

@@ -32,6 +32,7 @@ REQUIRED_ARGUMENTS = {
     "data_prep/hash_evaluation.py": ["shards/x", "--out", "guard.parquet"],
     "train/fit.py": ["quickstart"], "train/evaluate.py": ["final.ckpt", "--shards", "shards/x"],
     "train/average.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"], "train/estimate.py": ["quickstart", "--images", "1"],
+    "train/concatenate.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"],
     "train/choose_sources.py": ["quickstart", "--shards", "shards/x"],
     "train/score_labels.py": ["quickstart", "--tower", "ViT-L-14", "--weights", "hub:x"],
     "export/convert.py": ["final.ckpt"], "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],

@@ -118,19 +118,20 @@ def _val_scorer(like: "LoadedCheckpoint", shards_dir: Path) -> "Callable[[dict[s
     """state -> its scores on the val split; works on a copy of the embedder."""
     import copy
 
-    from train.data.feature_cache import compute_features
+    from train.data.embeddings import embed_samples
     from train.data.readers import ShardReader
+    from train.model.image_model import ImageModel
     from train.retrieval.protocol import headline_values, score_embeddings
     from train.stages.data import items_of
     from train.stages.start import to_device
 
     reader = ShardReader(shards_dir, "val")
-    embedder = copy.deepcopy(like.embedder)
-    to_device(embedder, "auto")
+    model = ImageModel([copy.deepcopy(like.embedder)], [like.preprocess])
+    to_device(model, "auto")
 
     def score(state: "dict[str, Tensor]") -> dict[str, float]:
-        embedder.load_state_dict(state)
-        embeddings = compute_features(embedder, reader, like.preprocess, title="soup")
+        model.embedders[0].load_state_dict(state)
+        embeddings = embed_samples(model, reader, title="soup")
         return headline_values(score_embeddings(embeddings, items_of(reader.table)))
 
     return score

@@ -11,9 +11,14 @@ from data_prep.files import sha256_of_file, writing_atomically
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone, load_strictly
 from train.model.embedder import Embedder, build_embedder
+from train.model.image_model import ImageModel
 
 FORMAT = 1
-_KEYS = {"format", "backbone", "head", "preprocess", "embedder", "centres", "class_names", "meta"}
+CONCATENATION_FORMAT = 2  # several towers, see train/concatenation.py
+_KEYS_BY_FORMAT = {
+    FORMAT: {"format", "backbone", "head", "preprocess", "embedder", "centres", "class_names", "meta"},
+    CONCATENATION_FORMAT: {"format", "members", "weights", "projection", "meta"},
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,11 @@ class LoadedCheckpoint:
     meta: dict
     sha256: str
 
+    @property
+    def model(self) -> ImageModel:
+        """The embedder with its preprocessing and views: what is scored and exported."""
+        return ImageModel([self.embedder], [self.preprocess])
+
 
 def save_checkpoint(
     path: Path, embedder: Embedder, head_spec: dict, preprocess: PreprocessSpec,
@@ -40,31 +50,51 @@ def save_checkpoint(
 ) -> None:
     """Write atomically; float tensors as float32 on the CPU. `meta` holds plain values only (it must load as data)."""
     centres, class_names = classes
-    content = {
+    write_content(path, describe_member(embedder, head_spec, preprocess) | {
         "format": FORMAT,
-        "backbone": embedder.backbone.spec.to_dict(),
-        "head": head_spec,
-        "preprocess": preprocess.to_dict(),
-        "embedder": {name: value.detach().cpu().contiguous() for name, value in embedder.state_dict().items()},
         "centres": None if centres is None else centres.detach().cpu(),
         "class_names": list(class_names),
         "meta": meta,
-    }
-    with writing_atomically(Path(path)) as unfinished_path, open(unfinished_path, "wb") as stream:
-        try:
-            torch.save(content, stream)
-        except RuntimeError as error:  # what torch makes of a full disk
-            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+    })
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
     """Rebuild the embedder in evaluation mode on the CPU.
 
     Raises:
-        ConfigError: no such file, not one of our checkpoints, or weights that do not fit the model it describes.
+        ConfigError: no such file, not one of our checkpoints, several towers in one, or weights that do not fit the
+            model it describes.
     """
     path = Path(path)
-    content = _read(path)
+    content = read_content(path)
+    if content["format"] == CONCATENATION_FORMAT:
+        raise ConfigError(f"{path}: {len(content['members'])} towers in one, made by train.concatenate; expected a "
+                          "checkpoint of one tower, such as its members")
+    embedder, preprocess = rebuild_member(content, path)
+    return LoadedCheckpoint(
+        embedder=embedder,
+        preprocess=preprocess,
+        backbone_spec=embedder.backbone.spec,
+        head_spec=content["head"],
+        centres=content["centres"],
+        class_names=tuple(content["class_names"]),
+        meta=content["meta"],
+        sha256=sha256_of_file(path),
+    )
+
+
+def describe_member(embedder: Embedder, head_spec: dict, preprocess: PreprocessSpec) -> dict:
+    """Plain values and tensors from which `rebuild_member` makes the same embedder."""
+    return {
+        "backbone": embedder.backbone.spec.to_dict(),
+        "head": head_spec,
+        "preprocess": preprocess.to_dict(),
+        "embedder": {name: value.detach().cpu().contiguous() for name, value in embedder.state_dict().items()},
+    }
+
+
+def rebuild_member(content: dict, path: Path) -> tuple[Embedder, PreprocessSpec]:
+    """The inverse of `describe_member`; in evaluation mode. `path` is for errors."""
     try:
         spec = BackboneSpec(**content["backbone"])
         # The tower is built with the weights it is about to receive, never with pretrained ones.
@@ -76,19 +106,24 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
         raise ConfigError(f"{path}: describes a model that this code does not build: {error}") from error
     load_strictly(embedder, content["embedder"], str(path))
     backbone.mean, backbone.std = preprocess.mean, preprocess.std
-    return LoadedCheckpoint(
-        embedder=embedder.eval(),
-        preprocess=preprocess,
-        backbone_spec=spec,
-        head_spec=content["head"],
-        centres=content["centres"],
-        class_names=tuple(content["class_names"]),
-        meta=content["meta"],
-        sha256=sha256_of_file(path),
-    )
+    return embedder.eval(), preprocess
 
 
-def _read(path: Path) -> dict:
+def write_content(path: Path, content: dict) -> None:
+    """Save a checkpoint's content under its name once it is whole."""
+    with writing_atomically(Path(path)) as unfinished_path, open(unfinished_path, "wb") as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+def read_content(path: Path) -> dict:
+    """A checkpoint's content, of either format, loaded as plain data.
+
+    Raises:
+        ConfigError: no such file, or not one of this project's checkpoints.
+    """
     if not path.is_file():
         raise ConfigError(f"{path}: no such checkpoint; make train writes it")
     try:
@@ -97,9 +132,11 @@ def _read(path: Path) -> dict:
         # Its first sentence: what follows tells the user to switch the safety off.
         reason = str(error).partition(". ")[0].partition("\n")[0]
         raise ConfigError(f"{path}: not a checkpoint that loads as plain data: {reason}") from error
-    if not isinstance(content, dict) or content.keys() != _KEYS:
+    if not isinstance(content, dict) or content.keys() not in _KEYS_BY_FORMAT.values():
         got = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
-        raise ConfigError(f"{path}: not one of this project's checkpoints: got {got}, expected {sorted(_KEYS)}")
-    if content["format"] != FORMAT:
-        raise ConfigError(f"{path}: checkpoint format {content['format']}, this code reads {FORMAT}")
+        raise ConfigError(f"{path}: not one of this project's checkpoints: got {got}, expected "
+                          f"{sorted(_KEYS_BY_FORMAT[FORMAT])}")
+    if _KEYS_BY_FORMAT.get(content["format"]) != content.keys():
+        known = " and ".join(str(number) for number in _KEYS_BY_FORMAT)
+        raise ConfigError(f"{path}: checkpoint format {content['format']}, this code reads {known}")
     return content

@@ -143,6 +143,34 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
         return self
 
 
+class ViewConfig(BaseModel, extra="forbid", frozen=True):
+    """One look at each image when scoring and in the exported file; embeddings are the mean over all looks.
+
+    `image_px` other than the export size is for convolutional towers. `crop`: the centre, this share of each side.
+    """
+
+    image_px: int | None = Field(default=None, gt=0, description="default: the export size")
+    resize: Literal["squash", "shortest_crop", "pad"] | None = Field(default=None, description="default: the run's")
+    crop: float = Field(default=1.0, gt=0, le=1)
+    flip: bool = False
+
+
+class ProjectionConfig(BaseModel, extra="forbid", frozen=True):
+    """After training: to `out_dim` numbers along the main axes of the train images' embeddings.
+
+    after    where it is applied: `raw` is the head's output (folded into its last linear layer where there is one),
+             `unit` is that made unit length
+    fitted_on  the same by default; 6th place fitted on `raw` and applied after `unit`
+    """
+
+    kind: Literal["pca"] = "pca"
+    out_dim: int = Field(default=64, gt=0)
+    whitening: float = Field(default=0.0, ge=0, le=1, description="0 PCA ... 1 whitened")
+    after: Literal["raw", "unit"] = "unit"
+    fitted_on: Literal["raw", "unit"] | None = None
+    images: int = Field(default=20_000, gt=0, description="at most so many train images, chosen by a stable hash")
+
+
 class TrainConfig(BaseModel, extra="forbid", frozen=True):
     """A whole run. `choose`: which stage's result becomes `final.ckpt`."""
 
@@ -155,6 +183,9 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
     stages: tuple[StageConfig, ...] = Field(min_length=1)
     export_image_px: int | None = Field(default=None, gt=0, description="default: the chosen stage's image size")
     resize: Literal["squash", "shortest_crop"] = "squash"
+    views: tuple[ViewConfig, ...] = Field(default=(ViewConfig(),), min_length=1,
+                                          description="of final.ckpt; stages validate with one plain view")
+    projection: ProjectionConfig | None = None
     choose: Literal["last", "best_validation"] = "last"
     n_workers: int = Field(default=0, ge=0, description="data loading processes")
     n_devices: int = Field(default=1, ge=1)
@@ -168,6 +199,10 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError(f"stage names repeat: {names}")
         if self.stages[0].classifier.start == "keep":
             raise ValueError("stages.0: there are no centres to keep before the first stage")
+        if len(set(self.views)) != len(self.views):
+            raise ValueError("views: the same view twice changes nothing but the cost")
+        if self.projection is not None and self.projection.out_dim > self.head.out_dim:
+            raise ValueError(f"projection.out_dim {self.projection.out_dim} is above head.out_dim {self.head.out_dim}")
         return self
 
 

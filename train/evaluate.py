@@ -51,23 +51,26 @@ def evaluate(checkpoint_path: Path, shards_dir: Path, split: str, protocol: str)
     Raises:
         ConfigError: what the checkpoint, the shards or the protocol complain of.
     """
-    from train.checkpoint import load_checkpoint
-    from train.data.feature_cache import compute_features
+    from train.concatenation import load_model
+    from train.data.embeddings import embed_samples
     from train.data.readers import ShardReader
     from train.retrieval.protocol import INDEX_KINDS, check_items, score_embeddings
     from train.stages.data import items_of
     from train.stages.start import to_device
 
-    loaded = load_checkpoint(checkpoint_path)
+    loaded = load_model(checkpoint_path)
     reader = ShardReader(shards_dir, split)
     items = items_of(reader.table)
     check_items(items, f"{shards_dir}, split {split}")
-    to_device(loaded.embedder, "auto")
-    embeddings = compute_features(loaded.embedder, reader, loaded.preprocess, title="evaluation")
+    model = loaded.model
+    to_device(model, "auto")
+    sizes_px = [spec.image_px for spec in model.specs]
+    embeddings = embed_samples(model, reader, title="evaluation")
     record = {
         "checkpoint": str(checkpoint_path), "checkpoint_sha256": loaded.sha256,
         "shards": str(shards_dir), "manifest_sha256": reader.manifest.sha256, "split": split, "protocol": protocol,
-        "image_px": loaded.preprocess.image_px, "embedding_dim": int(embeddings.shape[1]),
+        "image_px": sizes_px[0] if len(sizes_px) == 1 else sizes_px,
+        "embedding_dim": int(embeddings.shape[1]),
     }
     for index in INDEX_KINDS:
         score = score_embeddings(embeddings, items, protocol=protocol, index=index)

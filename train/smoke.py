@@ -7,7 +7,7 @@ scores. Depth and parameter names of the tower stay, so that learning-rate rules
 import re
 from collections.abc import Sequence
 
-from train.config import BackboneConfig, ScheduleConfig, StageConfig, TrainConfig
+from train.config import BackboneConfig, ScheduleConfig, StageConfig, TrainConfig, ViewConfig
 
 NARROW_WIDTH = 72  # above the 64 axes that a PCA to the challenge's width needs
 BATCH_SIZE = 8
@@ -40,11 +40,23 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
         "weight_files": {},
         "stages": stages,
         "export_image_px": None if config.export_image_px is None else stages[-1].image_px,
+        "views": tuple(_small_view(view, stages[-1].image_px, _export_px(config)) for view in config.views),
         "n_workers": 0,
         "n_devices": 1,
         "n_nodes": 1,
         "accelerator": "cpu",
     })
+
+
+def _export_px(config: TrainConfig) -> int:
+    return config.export_image_px or config.stages[-1].image_px
+
+
+def _small_view(view: ViewConfig, small_px: int, export_px: int) -> ViewConfig:
+    """The same view, its size to the small export size as the recipe's is to the recipe's."""
+    if view.image_px is None:
+        return view
+    return view.model_copy(update={"image_px": max(1, round(small_px * view.image_px / export_px))})
 
 
 def _stride(config: TrainConfig, stage: StageConfig) -> int | None:

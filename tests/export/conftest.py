@@ -11,6 +11,7 @@ from export.torchscript import export_submission
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import build_embedder
+from train.model.image_model import ImageModel
 
 _IN_REPOSITORY = Path(__file__).parents[2] / ".venv-host" / "bin" / "python"
 _HOST = Path(os.environ.get("GUIE_HOST_PYTHON") or _IN_REPOSITORY)
@@ -63,5 +64,5 @@ def tiny_embedder(make_embedder):
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory, tiny_embedder, tiny_spec):
     path = tmp_path_factory.mktemp("exported") / "saved_model.pt"
-    export_submission(tiny_embedder, tiny_spec, path)
+    export_submission(ImageModel([tiny_embedder], [tiny_spec]), path)
     return path

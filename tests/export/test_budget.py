@@ -4,15 +4,21 @@ import pytest
 import torch
 from torch import nn
 
-from export.budget import P100, Budget, Gpu, _verdict, estimate_budget, gemm_seconds
+from export.budget import P100, Budget, Gpu, _verdict, estimate_budget, gemm_seconds, record_kernels
 from export.kernels import Gemm
 from export.portable_vit import PortableViT, ViTShape
+from train.data.preprocessing import PreprocessSpec, View
 from train.model.embedder import Embedder
+from train.model.image_model import ImageModel
 
 
 def headed(backbone, width):
     """A tower on the meta device with a 64-D head: real shapes, no memory."""
     return Embedder(backbone, nn.Linear(width, 64, device="meta"))
+
+
+def one(embedder, image_px, **views):
+    return ImageModel([embedder], [PreprocessSpec(image_px, (0.5,) * 3, (0.5,) * 3, **views)])
 
 
 def vit(width, n_layers, n_heads, mlp_width, patch_px, image_px, out_dim):
@@ -54,7 +60,7 @@ H14 = (1280, 32, 16, 5120, 14)
     ids=lambda value: "",
 )
 def test_reference_table(shape, n_millions, gflop, ms, low_hours, high_hours, gib, verdict):
-    budget = estimate_budget(vit(*shape), shape[5])
+    budget = estimate_budget(one(vit(*shape), shape[5]))
     assert budget.n_parameters / 1e6 == pytest.approx(n_millions, abs=0.1)
     assert budget.gflop == pytest.approx(gflop, abs=0.1)
     assert budget.model_ms == pytest.approx(ms, rel=0.08)
@@ -67,7 +73,8 @@ def test_reference_table(shape, n_millions, gflop, ms, low_hours, high_hours, gi
 def test_against_a_published_measurement_on_another_gpu():
     """A100, TF32 off, ViT-B/16 at 384 px, batch one: 12.38 ms (NVIDIA FasterTransformer, vit_guide.md)."""
     a100 = Gpu(flops=19.5e12, bandwidth=1555e9, n_processors=108)
-    assert estimate_budget(vit(768, 12, 12, 3072, 16, 384, 512), 384, a100).model_ms == pytest.approx(12.38, rel=0.05)
+    budget = estimate_budget(one(vit(768, 12, 12, 3072, 16, 384, 512), 384), a100)
+    assert budget.model_ms == pytest.approx(12.38, rel=0.05)
 
 
 def test_a_wave_more_costs_a_wave():
@@ -88,7 +95,7 @@ def test_verdicts():
 
 
 def test_a_trained_embedder_fits_and_is_left_alone(tiny_embedder, tiny_spec):
-    budget = estimate_budget(tiny_embedder, tiny_spec.image_px)
+    budget = estimate_budget(one(tiny_embedder, tiny_spec.image_px))
     assert isinstance(budget, Budget) and budget.verdict == "fits"
     assert budget.n_parameters == sum(parameter.numel() for parameter in tiny_embedder.parameters())
     assert budget.to_dict()["limit_hours"] == 9.0
@@ -97,8 +104,25 @@ def test_a_trained_embedder_fits_and_is_left_alone(tiny_embedder, tiny_spec):
 
 def test_parallel_layers_cost_as_much_as_the_one_they_become(make_embedder, tiny_spec):
     embedders = [make_embedder("linear"), make_embedder("parallel", options={"dropouts": [0.1] * 20})]
-    one, many = (estimate_budget(embedder, tiny_spec.image_px) for embedder in embedders)
-    assert (many.verdict, many.model_ms, many.n_kernels) == ("fits", one.model_ms, one.n_kernels)
+    single, many = (estimate_budget(one(embedder, tiny_spec.image_px)) for embedder in embedders)
+    assert (many.verdict, many.model_ms, many.n_kernels) == ("fits", single.model_ms, single.n_kernels)
+
+
+def test_every_view_costs(tiny_embedder):
+    plain, flipped, two_sizes = (
+        estimate_budget(one(tiny_embedder, 32, views=views))
+        for views in ((View(),), (View(), View(flip=True)), (View(), View(image_px=48)))
+    )
+    assert flipped.n_kernels == plain.n_kernels  # one batch of two
+    assert record_flops(tiny_embedder, (View(), View(flip=True))) == 2 * record_flops(tiny_embedder, (View(),))
+    # A convolution's work grows with the area: 1 + (48 / 32)^2 = 3.25 times.
+    assert record_flops(tiny_embedder, (View(), View(image_px=48))) == pytest.approx(
+        3.25 * record_flops(tiny_embedder, (View(),)), rel=0.01)
+    assert two_sizes.n_kernels == 2 * plain.n_kernels and two_sizes.n_parameters == plain.n_parameters
+
+
+def record_flops(embedder, views):
+    return sum(gemm.flops for gemm in record_kernels(one(embedder, 32, views=views)).gemms)
 
 
 def test_a_forward_pass_that_needs_values_is_unknown_not_a_crash():
@@ -106,5 +130,5 @@ def test_a_forward_pass_that_needs_values_is_unknown_not_a_crash():
         def forward(self, images):
             return images.mean(dim=(2, 3)) if float(images.sum()) > 0 else images[:, :, 0, 0]
 
-    budget = estimate_budget(headed(Peeks(), 3), 8)
+    budget = estimate_budget(one(headed(Peeks(), 3), 8))
     assert budget.verdict == "unknown" and "no forward pass without data" in budget.unknown_operators[0]

@@ -11,6 +11,7 @@ from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.model.heads import build_head
+from train.model.image_model import ImageModel
 
 
 @pytest.mark.slow
@@ -18,9 +19,8 @@ def test_vit_h_14_passes_every_check(tmp_path):
     torch.manual_seed(0)
     backbone = build_backbone(BackboneSpec("open_clip", "ViT-H-14", None, 224))
     embedder = Embedder(backbone, build_head("linear", backbone.width, 64, dropout=0.2)).eval()
-    checkpoint = SimpleNamespace(
-        embedder=embedder, preprocess=PreprocessSpec(224, backbone.mean, backbone.std), sha256=""
-    )
+    model = ImageModel([embedder], [PreprocessSpec(224, backbone.mean, backbone.std)])
+    checkpoint = SimpleNamespace(model=model, sha256="")
     report = export_checked(checkpoint, tmp_path / "saved_model.pt")
     assert report["archive_version"] == 4
     assert report["model_bytes"] == pytest.approx(2.529e9, rel=0.01)

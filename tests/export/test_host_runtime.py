@@ -11,10 +11,11 @@ from export import host_runtime
 from export.contract import check_contract
 from export.host_runtime import embed_in_host, find_host_python, operators_of_host
 from export.torchscript import export_submission
-from train.data.preprocessing import PreprocessSpec
+from train.data.preprocessing import PreprocessSpec, View
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.model.heads import build_head
+from train.model.image_model import ImageModel
 
 
 @pytest.fixture
@@ -91,6 +92,20 @@ def test_the_real_host_gives_the_same_embeddings(real_host, tmp_path, kind, arch
     out_dim = backbone.width if head_kind == "identity" else 64
     embedder = Embedder(backbone, build_head(head_kind, backbone.width, out_dim)).eval()
     spec = PreprocessSpec(64, backbone.mean, backbone.std, resize)
-    export_submission(embedder, spec, tmp_path / "saved_model.pt")
+    export_submission(ImageModel([embedder], [spec]), tmp_path / "saved_model.pt")
     results = {result.name: result for result in check_contract(tmp_path / "saved_model.pt", out_dim)}
+    assert results["host runtime"].ok, results["host runtime"].detail
+
+
+def test_the_real_host_runs_views_and_several_towers(real_host, tmp_path):
+    towers = [build_backbone(BackboneSpec("tiny", "conv16", None, 32)),
+              build_backbone(BackboneSpec("open_clip", "ViT-S-32-alt", None, 64))]
+    views = ((View(), View(flip=True), View(image_px=48), View(crop=0.9)), (View(resize="pad"), View(flip=True)))
+    model = ImageModel(
+        [Embedder(tower, build_head("linear", tower.width, 40)).eval() for tower in towers],
+        [PreprocessSpec(tower.spec.image_px, tower.mean, tower.std, views=own) for tower, own in zip(towers, views)],
+        projection=torch.nn.Linear(80, 64),
+    )
+    export_submission(model, tmp_path / "saved_model.pt")
+    results = {result.name: result for result in check_contract(tmp_path / "saved_model.pt")}
     assert results["host runtime"].ok, results["host runtime"].detail

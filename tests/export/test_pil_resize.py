@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from export.pil_resize import half_to_even, pillow_shrinks_tall_first, resize_like_pil, shortest_crop, squash
+from export.pil_resize import (
+    half_to_even,
+    pad_square,
+    pillow_shrinks_tall_first,
+    resize_like_pil,
+    shortest_crop,
+    squash,
+)
 from export.sample_images import sample_images
-from train.data.preprocessing import PreprocessSpec, resize_image
+from train.data.preprocessing import Frame, PreprocessSpec, frame_image, resize_image
 
 # Width by height: both ways of every branch, one-pixel sides, an axis or both at their size, exact halves.
 SIZES = (
@@ -25,7 +32,8 @@ SIZES = (
     (48, 48),
     (49, 47),
 )
-SQUASH, CROP = torch.jit.script(squash), torch.jit.script(shortest_crop)
+SQUASH, CROP, PAD = torch.jit.script(squash), torch.jit.script(shortest_crop), torch.jit.script(pad_square)
+FILL = (124, 116, 104)
 
 
 def as_tensor(image):
@@ -45,6 +53,16 @@ def test_equals_pil_within_one_level_in_few_pixels(size, resize):
     difference = np.abs(got - expected)
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.005  # exact halves, which binary fractions round either way
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_padding_equals_pil_too(size):
+    (image,) = sample_images(seed=5, sizes_px=(size,))
+    expected = np.array(frame_image(image, Frame(48, "pad", 1.0), FILL)).astype(int)
+    fill = torch.tensor(FILL, dtype=torch.float32).view(1, 3, 1, 1)
+    got = PAD(as_tensor(image), 48, pillow_shrinks_tall_first(), fill)[0].permute(1, 2, 0).numpy()
+    difference = np.abs(got - expected)
+    assert got.shape == expected.shape and difference.max() <= 1 and (difference > 0).mean() < 0.005
 
 
 def test_the_order_of_axes_matters_so_the_test_above_could_fail():

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from export.submission_model import SubmissionModel
-from train.data.preprocessing import PreprocessSpec, normalise_batch
+from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
+from train.data.preprocessing import PreprocessSpec, View, normalise_batch
 
 
 class ChannelMeans(nn.Module):
@@ -18,9 +18,22 @@ class ChannelMeans(nn.Module):
 SPEC = PreprocessSpec(16, (0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
 
 
+def member(tower, spec, weight=1.0):
+    """A tower without a head, with all its views."""
+    sizes = [
+        SizeModel(tower, nn.Identity(), [FrameViews(spec, frame, tall_first=True) for frame in frames])
+        for frames in spec.frames_by_size().values()
+    ]
+    return MemberModel(sizes, weight)
+
+
+def wrapped(tower, spec):
+    return SubmissionModel([member(tower, spec)])
+
+
 @pytest.fixture(scope="module")
 def model():
-    return torch.jit.script(SubmissionModel(ChannelMeans(), nn.Identity(), SPEC, tall_first=True).eval())
+    return torch.jit.script(wrapped(ChannelMeans(), SPEC).eval())
 
 
 def image(height_px=20, width_px=30):
@@ -71,15 +84,58 @@ def test_zero_embedding_is_finite():
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return images.mean(dim=[2, 3]) * 0.0
 
-    model = SubmissionModel(Nothing(), nn.Identity(), SPEC, tall_first=True)
+    model = wrapped(Nothing(), SPEC)
     assert torch.equal(model(image()), torch.zeros(1, 3))
 
 
 def test_shortest_crop_ignores_the_margins():
     spec = PreprocessSpec(16, SPEC.mean, SPEC.std, "shortest_crop")
-    model = torch.jit.script(SubmissionModel(ChannelMeans(), nn.Identity(), spec, tall_first=True))
+    model = torch.jit.script(wrapped(ChannelMeans(), spec))
     pixels = image(16, 48)
     margins_changed = pixels.clone()
     margins_changed[..., :16] = 0
     margins_changed[..., 32:] = 255
     assert torch.equal(model(pixels), model(margins_changed))
+
+
+class LeftAndRight(nn.Module):
+    """[B, 3, S, S] -> mean of the left half's and of the right half's red: [B, 2]."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        half = images.size(3) // 2
+        return torch.stack([images[:, 0, :, :half].mean(dim=[1, 2]), images[:, 0, :, half:].mean(dim=[1, 2])], dim=1)
+
+
+def test_two_views_by_hand():
+    # Left half red 1, right half black, statistics 0 and 1: the plain view gives (1, 0), the flipped one (0, 1).
+    spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(), View(flip=True)))
+    half_red = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    half_red[:, 0, :, :2] = 255
+    model = torch.jit.script(wrapped(LeftAndRight(), spec))
+    assert torch.allclose(model(half_red), torch.tensor([[0.5**0.5, 0.5**0.5]]))
+    assert torch.allclose(model(torch.cat([half_red, half_red // 2])), model(half_red).expand(2, -1))
+    one = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(flip=True),))
+    assert torch.allclose(wrapped(LeftAndRight(), one)(half_red), torch.tensor([[0.0, 1.0]]))
+
+
+def test_views_count_alike_whatever_the_length_of_their_features():
+    spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(), View(crop=0.5), View(crop=0.5, flip=True)))
+    pixels = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    pixels[:, 0, :, 2:4] = 200  # left of the centre: the crop sees (200, 0), its mirror image (0, 200)
+    whole = wrapped(LeftAndRight(), PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3))(pixels)[0]
+    expected = whole + torch.tensor([1.0, 0.0]) + torch.tensor([0.0, 1.0])
+    assert torch.allclose(wrapped(LeftAndRight(), spec)(pixels)[0], expected / expected.norm(), atol=1e-6)
+
+
+def test_two_members_and_a_projection_by_hand():
+    spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3)
+    red_left = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    red_left[:, 0, :, :2] = 255  # halves (1, 0); channel means (0.5, 0, 0): unit (1, 0, 0)
+    members = [member(LeftAndRight(), spec), member(ChannelMeans(), spec, 2.0)]
+    joined = torch.jit.script(SubmissionModel(members))(red_left)
+    assert torch.allclose(joined, torch.tensor([[1.0, 0, 2.0, 0, 0]]) / 5**0.5)
+    layer = nn.Linear(5, 2)
+    layer.weight.data = torch.tensor([[3.0, 0, 0, 0, 0], [0, 0, 2.0, 0, 0]])
+    layer.bias.data = torch.tensor([0.0, 0.0])
+    # 3 * 1 = 3 and 2 * 2 = 4: length 5
+    assert torch.allclose(torch.jit.script(SubmissionModel(members, layer))(red_left), torch.tensor([[0.6, 0.8]]))

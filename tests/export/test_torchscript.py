@@ -17,6 +17,7 @@ from train.data.preprocessing import PreprocessSpec, preprocess
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.model.heads import OPTIONS, build_head
+from train.model.image_model import ImageModel
 
 
 def embed_both(embedder, spec, model, seed=0):
@@ -33,7 +34,7 @@ def test_every_head(make_embedder, tiny_spec, kind):
     out_dim = 16 if kind == "identity" else 64
     options = {"dropouts": [0.1, 0.3]} if "dropouts" in OPTIONS[kind] else {}
     embedder = make_embedder(kind, out_dim, options=options)
-    model = script_submission(embedder, tiny_spec)
+    model = script_submission(ImageModel([embedder], [tiny_spec]))
     got, expected = embed_both(embedder, tiny_spec, model)
     assert got.shape == (1, out_dim)
     assert torch.allclose(got, expected, atol=2e-4)  # one grey level where PIL rounds a tie the other way
@@ -43,15 +44,16 @@ def test_every_head(make_embedder, tiny_spec, kind):
 
 def test_parallel_layers_are_one_layer_in_the_file(make_embedder, tiny_spec):
     embedder = make_embedder("parallel", options={"dropouts": [0.1] * 20})
-    model = script_submission(embedder, tiny_spec)
-    linear = [value for name, value in model.head.state_dict().items() if name.endswith("weight")]
+    model = script_submission(ImageModel([embedder], [tiny_spec]))
+    linear = [value for name, value in model.state_dict().items()
+              if ".head." in name and name.endswith("weight")]
     assert [tuple(weight.shape) for weight in linear] == [(64, 16)]
 
 
 def test_image_sizes_are_those_of_the_raw_image(make_embedder, tiny_spec, tmp_path):
     embedder = make_embedder("bn_linear", image_sizes=True)
     path = tmp_path / "saved_model.pt"
-    export_submission(embedder, tiny_spec, path)
+    export_submission(ImageModel([embedder], [tiny_spec]), path)
     model = torch.jit.load(path, map_location="cpu")
     got, expected = embed_both(embedder, tiny_spec, model)
     assert torch.allclose(got, expected, atol=2e-4)
@@ -79,7 +81,7 @@ def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, output):
     embedder = Embedder(backbone, build_head("linear", backbone.width, 64)).eval()
     spec = PreprocessSpec(px, backbone.mean, backbone.std)
     path = tmp_path / "saved_model.pt"
-    export_submission(embedder, spec, path)
+    export_submission(ImageModel([embedder], [spec]), path)
     assert archive_version(path) == 4
     model = torch.jit.load(path, map_location="cpu")
     ok, detail = check_operators(torch.jit.export_opnames(model))
@@ -98,7 +100,7 @@ def test_open_clip_towers_are_portable_and_others_themselves():
 def test_the_embedder_is_left_as_it_was(make_embedder, tiny_spec, tmp_path):
     embedder = make_embedder("mlp").train()
     before = {name: value.clone() for name, value in embedder.state_dict().items()}
-    export_submission(embedder, tiny_spec, tmp_path / "saved_model.pt")
+    export_submission(ImageModel([embedder], [tiny_spec]), tmp_path / "saved_model.pt")
     assert embedder.training and all(parameter.requires_grad for parameter in embedder.parameters())
     assert all(torch.equal(value, before[name]) for name, value in embedder.state_dict().items())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["saved_model.pt"]
@@ -121,7 +123,7 @@ def test_what_cannot_be_compiled_is_one_clear_error(tiny_spec, tmp_path):
 
     embedder = Embedder(TwoOutputs(), nn.Identity()).eval()
     with pytest.raises(ContractError, match="does not compile"):
-        export_submission(embedder, tiny_spec, tmp_path / "saved_model.pt")
+        export_submission(ImageModel([embedder], [tiny_spec]), tmp_path / "saved_model.pt")
     assert not list(tmp_path.iterdir())
 
 
@@ -133,9 +135,11 @@ def test_fresh_processes_write_the_same_bytes(tmp_path):
         "from train.model.embedder import Embedder; from train.model.heads import build_head\n"
         "from train.data.preprocessing import PreprocessSpec\n"
         "from export.torchscript import export_submission\n"
+        "from train.model.image_model import ImageModel\n"
         "backbone = build_backbone(BackboneSpec('tiny', 'conv16', None, 32))\n"
         "embedder = Embedder(backbone, build_head('mlp', 16, 64)).eval()\n"
-        "export_submission(embedder, PreprocessSpec(32, (0.5,) * 3, (0.5,) * 3), Path(sys.argv[1]))\n"
+        "spec = PreprocessSpec(32, (0.5,) * 3, (0.5,) * 3)\n"
+        "export_submission(ImageModel([embedder], [spec]), Path(sys.argv[1]))\n"
     )
     paths = [tmp_path / name for name in ("a.pt", "b.pt")]
     root = Path(__file__).parents[2]
@@ -149,5 +153,5 @@ def test_a_full_disk_is_noticed_before_torch_ends_the_process(make_embedder, tin
     usage = torchscript.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(torchscript.shutil, "disk_usage", lambda path: usage._replace(free=1 << 20))
     with pytest.raises(OSError, match=r"No space left on device: '.*saved_model\.pt'"):
-        export_submission(make_embedder(), tiny_spec, tmp_path / "saved_model.pt")
+        export_submission(ImageModel([make_embedder()], [tiny_spec]), tmp_path / "saved_model.pt")
     assert not list(tmp_path.iterdir())

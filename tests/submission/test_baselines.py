@@ -8,14 +8,18 @@ import torch
 from torch import nn
 
 from submission import baselines
-from submission.baselines import OFF_THE_SHELF, PCA_WHITENED, PcaHead, no_baselines, score_baselines
+from submission.baselines import OFF_THE_SHELF, PCA_WHITENED, no_baselines, score_baselines, starting_model
 from submission.evaluation_set import read_shards, read_table
 from submission.hosted_scorer import open_image
 from submission.scoring import Scoring, measure_score
-from train.checkpoint import load_checkpoint
-from train.data.preprocessing import preprocess
+from train.checkpoint import load_checkpoint, save_checkpoint
+from train.concatenation import load_model, save_concatenation
+from train.data.embeddings import choose_rows
+from train.data.preprocessing import PreprocessSpec, View, preprocess
 from train.data.readers import ShardReader
-from train.model.backbones import build_backbone
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import build_embedder
+from train.model.image_model import projection_layer
 from train.retrieval.projection import fit_pca, random_projection
 
 
@@ -87,32 +91,21 @@ def test_the_projection_is_not_trusted_where_the_exported_file_disagrees(
     evaluation = read_shards(shards_dir)
     score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "agree")
     assert titles == ["off the shelf"]
-    monkeypatch.setattr(baselines, "PcaHead", lambda pca: PcaHead(random_projection(32, 6, np.random.default_rng(0))))
+    other = projection_layer(random_projection(32, 6, np.random.default_rng(0)))
+    monkeypatch.setattr(baselines, "projection_layer", lambda pca: other)
     score_baselines(checkpoint_path, evaluation, shards_dir, Scoring(), tmp_path / "differ")
     assert titles == ["off the shelf", "off the shelf", "PCA-whitened"]
 
 
-def test_the_head_does_what_the_projection_does():
-    rng = np.random.default_rng(1)
-    features = rng.standard_normal((50, 8)).astype(np.float32)
-    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-    pca = fit_pca(unit, 4, whiten=True)
-    with torch.no_grad():
-        projected = nn.functional.normalize(PcaHead(pca)(torch.from_numpy(features)), dim=1).numpy()
-    assert projected == pytest.approx(pca.project(unit), abs=1e-5)
-
-
 def test_training_images_are_chosen_by_a_stable_hash(checkpoint_path, shards_dir, monkeypatch):
-    checkpoint = load_checkpoint(checkpoint_path)
-    tower = build_backbone(checkpoint.backbone_spec).eval()
+    wide = starting_model(load_model(checkpoint_path))
     reader = ShardReader(shards_dir, "train")
-    everything = baselines._train_features(tower, checkpoint.preprocess, reader, "cpu")
+    everything = baselines._train_features(wide, reader, "cpu")
     assert everything.shape == (18, 32)
     monkeypatch.setattr(baselines, "_N_PCA_IMAGES", 5)
-    few = baselines._train_features(tower, checkpoint.preprocess, reader, "cpu")
+    few = baselines._train_features(wide, reader, "cpu")
     assert few.shape == (5, 32)
-    ranks = [baselines._rank(key) for key in reader.table.keys]
-    chosen = sorted(sorted(range(18), key=ranks.__getitem__)[:5])
+    chosen = choose_rows(reader, 5)
     assert few == pytest.approx(everything[chosen], abs=1e-5)
 
 
@@ -120,3 +113,19 @@ def test_no_baselines_says_why_for_each():
     nothing = no_baselines("switched off")
     assert nothing.scores == {OFF_THE_SHELF: None, PCA_WHITENED: None}
     assert nothing.missing == {OFF_THE_SHELF: "switched off", PCA_WHITENED: "switched off"}
+
+
+def test_several_towers_start_side_by_side(checkpoint_path, tmp_path, jpeg):
+    other = build_embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 24)), {"kind": "linear", "out_dim": 4})
+    spec = PreprocessSpec(24, (0.5,) * 3, (0.5,) * 3, views=(View(), View(flip=True)))
+    save_checkpoint(tmp_path / "other.ckpt", other, {"kind": "linear", "out_dim": 4}, spec, (None, ()), {})
+    members = [load_checkpoint(path) for path in (checkpoint_path, tmp_path / "other.ckpt")]
+    save_concatenation(tmp_path / "both.ckpt", members, [3.0, 4.0], None, {})
+    wide = starting_model(load_model(tmp_path / "both.ckpt"))
+    image = open_image(jpeg("red", 1))
+    with torch.no_grad():
+        got = wide.embed([image], torch.tensor([[16.0, 24.0]]))[0]
+        own = [starting_model(load_model(path)).embed([image], torch.tensor([[16.0, 24.0]]))[0]
+               for path in (checkpoint_path, tmp_path / "other.ckpt")]
+    assert torch.allclose(got, torch.cat([0.6 * own[0], 0.8 * own[1]]), atol=1e-6)
+    assert [len(spec.views) for spec in wide.specs] == [1, 1] and not wide.training

@@ -48,3 +48,15 @@ def test_unknown_key_names_the_known_ones():
 def test_first_stage_cannot_keep_centres():
     with pytest.raises(ConfigError, match="no centres to keep"):
         load_train_config("quickstart", ("stages.0.classifier.start=keep",))
+
+
+@pytest.mark.parametrize("override, part", [
+    ("views=[{flip: true}, {flip: true}]", "the same view twice"),
+    ("views=[]", "at least 1"),
+    ("views=[{crop: 1.5}]", "less than or equal to 1"),
+    ("views=[{zoom: 2}]", r"views\.0\.zoom: unknown key; known: crop, flip, image_px, resize"),
+    ("projection={out_dim: 65}", r"projection\.out_dim 65 is above head\.out_dim 64"),
+])
+def test_views_and_projection_are_checked(override, part):
+    with pytest.raises(ConfigError, match=part):
+        load_train_config("quickstart", (override,))

@@ -58,3 +58,12 @@ def test_every_schedule_fits_into_the_few_images(schedule):
     made = build_optimizer(stage, parts, stage.images, n_images_per_epoch=300)
     assert stage.schedule.kind == schedule["kind"] and stage.schedule.warmup_images == 8
     assert 0 < made["optimizer"].param_groups[0]["lr"] <= config.stages[0].optimizer.lr
+
+
+def test_views_shrink_with_the_export_size():
+    views = "views=[{}, {image_px: 240, flip: true}, {crop: 0.9}]"
+    config = load_train_config("quickstart", ("export_image_px=160", views))
+    small = smoke_form(config, "patterns", SOURCES)
+    assert small.export_image_px == 48  # 240 is one and a half times 160
+    assert [view.image_px for view in small.views] == [None, 72, None]
+    assert [(view.flip, view.crop) for view in small.views] == [(False, 1.0), (True, 1.0), (False, 0.9)]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.model.heads import build_head
+from train.model.heads import build_head, with_projection
 
 N_SIZE_NUMBERS = 3
 
@@ -21,11 +21,16 @@ def size_numbers(sizes_px: Tensor) -> Tensor:
 
 
 def build_embedder(backbone: nn.Module, head_spec: Mapping) -> "Embedder":
-    """The embedder that a checkpoint's `head` describes: what `build_head` takes, and `image_sizes`."""
+    """The embedder that a checkpoint's `head` describes: what `build_head` takes, `image_sizes`, and `projection` (its
+    `out_dim` and what it comes `after`: `raw` or `unit`)."""
     spec = dict(head_spec)
     image_sizes = spec.pop("image_sizes", False)
     width = backbone.width + (N_SIZE_NUMBERS if image_sizes else 0)
-    return Embedder(backbone, build_head(width=width, **spec), image_sizes)
+    projection = spec.pop("projection", None)
+    head = build_head(width=width, **spec)
+    if projection is not None:
+        head = with_projection(head, spec["out_dim"], projection["out_dim"], projection["after"])
+    return Embedder(backbone, head, image_sizes)
 
 
 class Embedder(nn.Module):

@@ -24,6 +24,13 @@ class PowerNormalisation(nn.Module):
         return roots / (roots * roots).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
 
 
+class UnitLength(nn.Module):
+    """[B, D] -> unit length: what a projection fitted on unit embeddings sees."""
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return embeddings / (embeddings * embeddings).sum(dim=1, keepdim=True).clamp(min=1e-24).sqrt()
+
+
 class MultiSampleDropout(nn.Module):
     """Features [B, W] -> the mean of several drawings of dropout; nothing in evaluation mode.
 

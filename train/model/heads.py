@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from data_prep.errors import unknown_name
-from train.model.head_layers import MultiSampleDropout, ParallelLinear, PowerNormalisation
-from train.retrieval.projection import fit_pca
+from train.model.head_layers import MultiSampleDropout, ParallelLinear, PowerNormalisation, UnitLength
+from train.retrieval.projection import fit_partly_whitened
 
 # kind -> what `options` may say of it.
 OPTIONS: dict[str, frozenset[str]] = {
@@ -87,6 +87,15 @@ def _layers(kind: str, widths: tuple[int, int, int], dropout: nn.Dropout, option
     return nn.Identity()
 
 
+def with_projection(head: nn.Module, width: int, out_dim: int, after: str) -> nn.Sequential:
+    """A head [B, W] -> [B, width] and behind it a linear layer to [B, out_dim].
+
+    `after`: `raw` (what the head gives) or `unit` (that made unit length).
+    """
+    layers = list(head) if isinstance(head, nn.Sequential) else [head]
+    return nn.Sequential(*layers, *([UnitLength()] if after == "unit" else []), nn.Linear(width, out_dim))
+
+
 def folded(head: nn.Module) -> nn.Module:
     """The head as it is exported: every `ParallelLinear` as the one layer it equals in evaluation mode.
 
@@ -123,8 +132,7 @@ def start_as_pca(head: nn.Module, features: Tensor, whitening: float, length: fl
         raise ValueError("expected a head that ends in its only linear layer")
     with torch.no_grad():
         inputs = nn.Sequential(*before).eval()(features)
-    projection = fit_pca(inputs.numpy(), linear.out_features, whiten=False)
-    deviations = ((inputs.numpy() - projection.mean) @ projection.matrix.T).std(axis=0)
-    matrix = projection.matrix * (length / (deviations / deviations[0]) ** whitening)[:, None]
+    projection = fit_partly_whitened(inputs.numpy(), linear.out_features, whitening)
+    matrix = projection.matrix * length
     linear.weight.data.copy_(torch.from_numpy(matrix))
     linear.bias.data.copy_(torch.from_numpy(-matrix @ projection.mean))

@@ -48,6 +48,16 @@ def fit_pca(features: np.ndarray, out_dim: int, whiten: bool) -> Projection:
     return Projection(mean, axes / np.sqrt(values)[:, None] if whiten else axes)
 
 
+def fit_partly_whitened(features: np.ndarray, out_dim: int, whitening: float) -> Projection:
+    """PCA whose axis a is divided by its deviation, relative to the first axis', to the power `whitening`.
+
+    0 is plain PCA; 1 whitens, up to one factor for all axes, which unit length removes. Raises as `fit_pca`.
+    """
+    plain = fit_pca(features, out_dim, whiten=False)
+    deviations = ((np.asarray(features, dtype=np.float64) - plain.mean) @ plain.matrix.T).std(axis=0)
+    return Projection(plain.mean, plain.matrix / (deviations / deviations[0])[:, None] ** whitening)
+
+
 def random_projection(width: int, out_dim: int, rng: np.random.Generator) -> Projection:
     """Independent Gaussian entries of variance 1 / out_dim: inner products are kept on average."""
     return Projection(np.zeros(width), rng.standard_normal((out_dim, width)) / np.sqrt(out_dim))

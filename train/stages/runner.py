@@ -3,8 +3,7 @@
 import hashlib
 import json
 import os
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,9 @@ from torch import Tensor
 
 from data_prep.config_files import read_config, write_config
 from data_prep.errors import ConfigError
-from data_prep.files import writing_atomically
 from data_prep.progress import is_watched
 from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint
-from train.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.config import StageConfig, TrainConfig
 from train.data.feature_cache import cached_features, compute_features
 from train.data.preprocessing import PreprocessSpec
@@ -28,6 +26,7 @@ from train.model.heads import set_dropout
 from train.run_log import draw_curves, drop_metrics_after, write_environment
 from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
+from train.stages.final import check_views, final_preprocess, stored_scores, write_final
 from train.stages.lightning_loop import fit_module
 from train.stages.objective import build_objective
 from train.stages.optimizer import build_optimizer
@@ -85,7 +84,10 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
             _say(config, index, f"done, val mMP@5 {done.meta['val']['mMP@5']:.4f}")
             continue
         progress = run_stage(config, index, progress, places)
-    return _write_final(config, places)
+    stage_paths = [places.stage_path(index, stage) for index, stage in enumerate(config.stages)]
+    final_path = write_final(config, stage_paths, places.shards_dir, places.run_dir)
+    draw_curves(places.run_dir)
+    return final_path
 
 
 def run_stage(config: TrainConfig, index: int, progress: Progress | None, places: Places) -> Progress:
@@ -98,6 +100,8 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     validation = ShardReader(places.shards_dir, "val")
     if progress is None:
         progress = Progress(*start_embedder(config, stage, data.reader, places.cache_dir), None, ())
+        last = preprocess_of(progress.embedder.backbone, config.stages[-1].image_px, config.resize)
+        check_views(progress.embedder.backbone, final_preprocess(config, last))
     embedder = progress.embedder
     set_resolution(embedder.backbone, stage.image_px, stage.patch_stride)
     set_dropout(embedder.head, stage.head_dropout)
@@ -219,38 +223,14 @@ def _validate(embedder: Embedder, validation: ShardReader, spec: PreprocessSpec)
     return validation_values(embeddings, items_of(validation.table))
 
 
-def _stored(scores: dict[str, float]) -> dict[str, float]:
-    """Validation scores as a checkpoint keeps them."""
-    return {name.removeprefix("val/"): round(float(value), 6) for name, value in scores.items()}
-
-
 def _stage_meta(config: TrainConfig, index: int, data: TrainingSet, scores: dict[str, float]) -> dict:
     return {
         "run": config.name,
         "stage_index": index,
         "stage": config.stages[index].name,
         "seed": config.seed,
-        "val": _stored(scores),
+        "val": stored_scores(scores),
         "label_hash": hashlib.sha256("\n".join(data.class_names).encode()).hexdigest(),
         "manifest_sha256": data.reader.manifest.sha256,
         "config": json.loads(config.model_dump_json()),
     }
-
-
-def _write_final(config: TrainConfig, places: Places) -> Path:
-    """`final.ckpt`: the last stage's result, or the best on the validation classes, at the export image size."""
-    done: list[LoadedCheckpoint] = [load_checkpoint(places.stage_path(i, s)) for i, s in enumerate(config.stages)]
-    chosen = max(done, key=lambda one: one.meta["val"]["mMP@5"]) if config.choose == "best_validation" else done[-1]
-    path = places.run_dir / "final.ckpt"
-    if config.export_image_px is None or config.export_image_px == chosen.preprocess.image_px:
-        index = chosen.meta["stage_index"]
-        with writing_atomically(path) as unfinished_path:
-            shutil.copyfile(places.stage_path(index, config.stages[index]), unfinished_path)
-    else:
-        spec = replace(chosen.preprocess, image_px=config.export_image_px)
-        set_resolution(chosen.embedder.backbone, spec.image_px, None)
-        scores = _validate(chosen.embedder, ShardReader(places.shards_dir, "val"), spec)
-        meta = chosen.meta | {"val": _stored(scores)}
-        save_checkpoint(path, chosen.embedder, chosen.head_spec, spec, (chosen.centres, chosen.class_names), meta)
-    draw_curves(places.run_dir)
-    return path

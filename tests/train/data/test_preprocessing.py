@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from data_prep.errors import ConfigError
-from train.data.preprocessing import PreprocessSpec, normalise_batch, preprocess, resize_image
+from train.data.preprocessing import Frame, PreprocessSpec, View, frame_image, normalise_batch, preprocess, resize_image
 
 SPEC = PreprocessSpec(4, (0.5, 0.25, 0.0), (0.5, 0.25, 1.0))
 
@@ -39,5 +39,38 @@ def test_batch_is_channels_last_and_equals_singles():
 
 def test_travels_as_plain_values():
     assert PreprocessSpec.from_dict(SPEC.to_dict()) == SPEC
-    with pytest.raises(ConfigError, match="no resize rule 'pad'; known: shortest_crop, squash"):
-        PreprocessSpec.from_dict(SPEC.to_dict() | {"resize": "pad"})
+    with pytest.raises(ConfigError, match="no resize rule 'fit'; known: pad, shortest_crop, squash"):
+        PreprocessSpec.from_dict(SPEC.to_dict() | {"resize": "fit"})
+    with pytest.raises(ConfigError, match="no resize rule 'fit'"):
+        PreprocessSpec.from_dict(SPEC.to_dict() | {"views": [{"resize": "fit"}]})
+
+
+def test_views_travel_too_and_one_plain_view_leaves_the_file_as_it_was():
+    assert "views" not in SPEC.to_dict()
+    spec = PreprocessSpec(4, SPEC.mean, SPEC.std, views=(View(), View(6, "pad", 0.9, True)))
+    assert PreprocessSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_a_frame_is_cut_once_for_all_its_flips():
+    views = (View(), View(crop=0.5), View(flip=True), View(image_px=8, resize="pad"))
+    spec = PreprocessSpec(4, SPEC.mean, SPEC.std, views=views)
+    assert spec.frames() == {
+        Frame(4, "squash", 1.0): (False, True), Frame(4, "squash", 0.5): (False,), Frame(8, "pad", 1.0): (False,),
+    }
+    whole, centre, padded = spec.frames()
+    assert spec.frames_by_size() == {4: [whole, centre], 8: [padded]}
+
+
+def test_a_crop_keeps_the_centre():
+    # 8 x 8 is the size before cropping, so nothing is resized: 4 px of centre, 2 px of margin.
+    pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    cropped = np.asarray(frame_image(Image.fromarray(pixels), Frame(4, "squash", 0.5), (0, 0, 0)))
+    assert (cropped == pixels[2:6, 2:6]).all()
+    assert Frame(224, "squash", 0.9).resized_px == 249  # 224 / 0.9 = 248.9
+
+
+def test_padding_keeps_everything_between_mean_colours():
+    image = Image.new("RGB", (8, 4), (10, 20, 30))
+    padded = np.asarray(frame_image(image, Frame(8, "pad", 1.0), PreprocessSpec(8, (0.5, 0.25, 0.0), (1,) * 3).fill()))
+    assert padded[2:6].reshape(-1, 3).tolist() == [[10, 20, 30]] * 32
+    assert padded[[0, 1, 6, 7]].reshape(-1, 3).tolist() == [[128, 64, 0]] * 32  # round(127.5), round(63.75)

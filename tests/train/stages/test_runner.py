@@ -319,7 +319,7 @@ def test_rounds_on_one_source_train_one_part_each_and_lose_no_centres(packed, tm
 def test_rounds_on_one_source_survive_an_interruption(packed, tmp_path, make_config, monkeypatch):
     config = first_place(make_config)
     run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
-    monkeypatch.setattr(runner, "_write_final", lambda *a: (_ for _ in ()).throw(KilledError()))
+    monkeypatch.setattr(runner, "write_final", lambda *a: (_ for _ in ()).throw(KilledError()))
     with pytest.raises(KilledError):
         run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
     monkeypatch.undo()

@@ -58,6 +58,11 @@ class Backbone(nn.Module):
         """Parameter names from the input to the output, prefixed as in `named_parameters()`."""
         return [[f"tower.{name}" for name in group] for group in self.groups]
 
+    @property
+    def takes_any_size(self) -> bool:
+        """Convolutions do; a transformer has one position embedding a patch of the size it was built for."""
+        return self.kind == "tiny" or (self.kind == "timm" and not hasattr(self.tower, "set_input_size"))
+
     def forward(self, images: Tensor) -> Tensor:
         return self.tower(images)
 

@@ -1,0 +1,85 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data_prep.errors import ConfigError
+from train.checkpoint import load_checkpoint
+from train.data.embeddings import embed_samples
+from train.data.preprocessing import PreprocessSpec, View
+from train.data.readers import ShardReader
+from train.evaluate import main as evaluate
+from train.lightning_module import validation_values
+from train.model.backbones import BackboneSpec, build_backbone
+from train.retrieval.projection import fit_pca, unit_rows
+from train.stages.data import items_of
+from train.stages.final import check_views
+from train.stages.projection import raw_outputs
+from train.stages.runner import Places, run_stages
+
+VIEWS = [{}, {"flip": True}, {"image_px": 24}]
+
+
+def test_views_travel_and_the_score_is_theirs(packed, tmp_path, make_config):
+    config = make_config({}, views=VIEWS, export_image_px=20)
+    final = load_checkpoint(run_stages(config, Places(packed, tmp_path), resume=False))
+    assert final.preprocess.image_px == 20
+    assert final.preprocess.views == (View(), View(flip=True), View(image_px=24))
+    assert load_checkpoint(tmp_path / "stage-1-one.ckpt").preprocess.views == (View(),)
+    reader = ShardReader(packed, "val")
+    scores = validation_values(embed_samples(final.model, reader), items_of(reader.table))
+    assert final.meta["val"]["mMP@5"] == pytest.approx(scores["val/mMP@5"], abs=1e-6)
+    assert evaluate([str(tmp_path / "final.ckpt"), "--shards", str(packed), "--split", "val"]) == 0
+    record = json.loads((tmp_path / "evaluation.json").read_text())
+    assert record["merged"]["balanced"]["mMP@5"] == pytest.approx(scores["val/mMP@5"], abs=1e-6)
+
+
+def test_a_transformer_takes_flips_and_crops_but_no_other_size():
+    tower = build_backbone(BackboneSpec("timm", "vit_tiny_patch16_224", None, 32, narrow_width=8))
+    spec = PreprocessSpec(32, tower.mean, tower.std, views=(View(), View(image_px=32, flip=True, crop=0.9)))
+    check_views(tower, spec)
+    with pytest.raises(ConfigError, match=r"views\.1\.image_px: 48, but 'vit_tiny_\w+' has position"):
+        check_views(tower, replace(spec, views=(View(), View(image_px=48))))
+    check_views(build_backbone(BackboneSpec("timm", "tf_efficientnet_lite0", None, 32)),
+                replace(spec, views=(View(image_px=48),)))
+
+
+def test_wrong_views_are_told_before_training(packed, tmp_path, make_config):
+    narrow = {"kind": "timm", "arch": "vit_tiny_patch16_224", "weights": None, "narrow_width": 8}
+    config = make_config({"image_px": 32}, backbone=narrow, views=VIEWS)
+    with pytest.raises(ConfigError, match=r"views\.2\.image_px: 24"):
+        run_stages(config, Places(packed, tmp_path), resume=False)
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+@pytest.mark.parametrize("after, fitted_on", [("unit", None), ("raw", None), ("unit", "raw")])
+def test_the_projection_is_fit_pca_by_hand(packed, tmp_path, make_config, after, fitted_on):
+    projection = {"out_dim": 3, "after": after, "fitted_on": fitted_on}
+    run_stages(make_config({}, projection=projection), Places(packed, tmp_path), resume=False)
+    stage, final = (load_checkpoint(tmp_path / name) for name in ("stage-1-one.ckpt", "final.ckpt"))
+    train, val = ShardReader(packed, "train"), ShardReader(packed, "val")
+    raw_train, raw_val = (
+        raw_outputs(stage.embedder, reader, stage.preprocess, list(range(len(reader)))) for reader in (train, val)
+    )
+    pca = fit_pca(unit_rows(raw_train) if (fitted_on or after) == "unit" else raw_train, 3, whiten=False)
+    expected = pca.project(unit_rows(raw_val) if after == "unit" else raw_val)
+    got = embed_samples(final.model, val)
+    assert got.shape == (len(val), 3) and np.allclose(got, expected, atol=1e-4)
+    assert final.centres is None and final.class_names == ()
+    # Folded in: dropout, linear; behind unit length: dropout, linear, unit length, linear.
+    assert len(final.embedder.head) == (2 if after == "raw" else 4)
+    scores = validation_values(expected, items_of(val.table))
+    assert final.meta["val"]["mMP@5"] == pytest.approx(scores["val/mMP@5"], abs=0.02)
+
+
+def test_more_axes_than_the_embeddings_span_is_an_error(packed, tmp_path, make_config):
+    projection = {"out_dim": 8, "images": 5}
+    with pytest.raises(ConfigError, match=r"projection: PCA to 8 dimensions: 5 features \[8\] span only"):
+        run_stages(make_config({}, projection=projection), Places(packed, tmp_path), resume=False)
+    assert (tmp_path / "stage-1-one.ckpt").is_file() and not (tmp_path / "final.ckpt").exists()
+
+
+def test_without_views_or_projection_the_file_is_the_stage_itself(packed, tmp_path, make_config):
+    final = run_stages(make_config({}), Places(packed, tmp_path), resume=False)
+    assert final.read_bytes() == (tmp_path / "stage-1-one.ckpt").read_bytes()

@@ -1,0 +1,92 @@
+"""PCA after training: fitted on the train images' embeddings, made part of the head."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import nn
+
+from data_prep.errors import ConfigError
+from data_prep.progress import progress_bar
+from train.config import ProjectionConfig
+from train.data.embeddings import choose_rows
+from train.data.preprocessing import PreprocessSpec, normalise_batch, resize_image
+from train.data.readers import ShardReader
+from train.model.embedder import Embedder
+from train.model.heads import folded, with_projection
+from train.model.image_model import projection_layer
+from train.retrieval.projection import Projection, fit_partly_whitened, unit_rows
+
+_BATCH = 64
+
+
+def fit_projection(
+    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, config: ProjectionConfig, seed: int
+) -> Projection:
+    """The principal axes of what the head gives for train images under one plain view.
+
+    Raises:
+        ConfigError: the embeddings span fewer directions than `config.out_dim`.
+    """
+    outputs = raw_outputs(embedder, reader, spec, choose_rows(reader, config.images, seed))
+    if (config.fitted_on or config.after) == "unit":
+        outputs = unit_rows(outputs)
+    try:
+        return fit_partly_whitened(outputs, config.out_dim, config.whitening)
+    except ValueError as error:
+        raise ConfigError(f"projection: {error}") from error
+
+
+@torch.no_grad()
+def raw_outputs(embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, rows: list[int]) -> np.ndarray:
+    """float32 [N, out_dim] of the samples `rows`, before unit length; `embedder` in evaluation mode, on any device."""
+    device = next(embedder.parameters()).device
+    parts = []
+    with progress_bar(len(rows), "projection", "image") as progress:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            pixels = torch.from_numpy(np.stack([np.asarray(resize_image(reader.image(row), spec)) for row in batch]))
+            features = embedder.features(normalise_batch(pixels.to(device), spec))
+            sizes_px = torch.from_numpy(reader.table.sizes_px[batch]).to(device)
+            parts.append(embedder.project_raw(features, sizes_px).cpu().numpy())
+            progress.update(len(batch))
+    return np.concatenate(parts)
+
+
+def projected(embedder: Embedder, head_spec: dict, fitted: Projection, after: str) -> tuple[Embedder, dict]:
+    """The embedder with the projection in its head, and the head's description.
+
+    After `raw` a head that ends in a linear layer gets a shorter one: two linear maps in a row are one. Otherwise the
+    projection is a layer of its own.
+    """
+    head = folded(embedder.head)
+    ends_linear = isinstance(head, nn.Sequential) and isinstance(head[-1], nn.Linear)
+    if after == "raw" and ends_linear:
+        layer = _folded_into(head[-1], fitted)
+        return _rebuilt(embedder, nn.Sequential(*copy.deepcopy(list(head)[:-1]), layer)), _shorter(head_spec, fitted)
+    layer = projection_layer(fitted)
+    spec = head_spec | {"projection": {"out_dim": layer.out_features, "after": after}}
+    head = with_projection(copy.deepcopy(embedder.head).cpu(), layer.in_features, layer.out_features, after)
+    head[-1].load_state_dict(layer.state_dict())
+    return _rebuilt(embedder, head), spec
+
+
+def _folded_into(last: nn.Linear, fitted: Projection) -> nn.Linear:
+    """The layer that does what `last` and then the projection do: M (A x + a - m) = (M A) x + M (a - m)."""
+    a = 0.0 if last.bias is None else last.bias.detach().cpu().double().numpy()
+    matrix = fitted.matrix @ last.weight.detach().cpu().double().numpy()
+    layer = nn.Linear(*matrix.shape[::-1])
+    layer.weight.data = torch.from_numpy(matrix).to(torch.float32)
+    layer.bias.data = torch.from_numpy(fitted.matrix @ (a - fitted.mean)).to(torch.float32)
+    return layer
+
+
+def _shorter(head_spec: dict, fitted: Projection) -> dict:
+    """The head's description with the projection folded in: `parallel` layers are one by now, and there is a bias."""
+    options = {name: v for name, v in (head_spec.get("options") or {}).items() if name != "bias"}
+    spec = head_spec | {"out_dim": len(fitted.matrix), "options": options}
+    return spec | {"kind": "linear", "options": {}} if head_spec["kind"] == "parallel" else spec
+
+
+def _rebuilt(embedder: Embedder, head: nn.Module) -> Embedder:
+    return Embedder(embedder.backbone, head, embedder.image_sizes).train(embedder.training)
