@@ -36,6 +36,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from data_prep.allocator import keep_freed_pictures
 from data_prep.build import build
 from data_prep.config_files import build_config
 from data_prep.images import prepare_image
@@ -96,6 +97,7 @@ def write_raw(folder: Path, size: tuple[int, int], n_rows: int) -> list[bytes]:
 def bare_work(arguments: tuple[list[bytes], int]) -> tuple[float, float]:
     """(seconds, CPU seconds) of one process that prepares so many pictures from memory."""
     drawn, n = arguments
+    keep_freed_pictures()  # as a build's workers
     prepare_image(drawn[0], IMAGE_PX, 92, False)
     start, start_cpu = time.perf_counter(), time.process_time()
     for number in range(n):

@@ -35,7 +35,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
         label_scores: drop or relabel pictures that do not look like the name of their class.
     """
 
-    source: str = Field(pattern=r"^[a-z0-9_]+$")
+    source: str = Field(pattern=r"^[a-z0-9_]+$", max_length=80)
     reader: Literal["class_folders", "table"] | None = None
     options: dict[str, object] = {}
     domain: str | None = None

@@ -5,11 +5,11 @@ shard left by an interrupted build is still the right one.
 """
 
 import hashlib
-import io
 import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import cache
 from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
@@ -103,20 +103,34 @@ def _write_samples(task: ShardTask, stream: BinaryIO) -> None:
     encoded_dir = encoded_folder(task.folders.build_dir, task.image)
     places = task.encoded.iter_rows() if task.encoded.height else repeat((None,))
     rows = zip(task.samples.iter_rows(named=True), places, strict=False)
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for n, (description, place) in enumerate(rows, start=task.first_number):
-            key = f"{task.source}-{n:07d}"
-            text = json.dumps(description, ensure_ascii=False, sort_keys=True)
-            _add_member(archive, f"{key}.jpg", _jpeg_of(task, description, place, encoded_dir))
-            _add_member(archive, f"{key}.json", text.encode("utf-8"))
+    to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+    for n, (description, place) in enumerate(rows, start=task.first_number):
+        key = f"{task.source}-{n:07d}"
+        stream.write(_member(f"{key}.jpg", _jpeg_of(task, description, place, encoded_dir)))
+        stream.write(_member(f"{key}.json", to_json(description).encode("utf-8")))
+    n_bytes = stream.tell() + 2 * tarfile.BLOCKSIZE  # two empty blocks end an archive, which fills whole records
+    stream.write(bytes(2 * tarfile.BLOCKSIZE + -n_bytes % tarfile.RECORDSIZE))
 
 
-def _add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    """A member without time and person, as WebDataset's own writer makes them."""
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(content), 0o444
+def _member(name: str, content: bytes) -> bytes:
+    """A member of a tar file without time and person, as WebDataset's own writer makes them.
+
+    Its header is one of `tarfile`'s with name and size put in: making each anew took longer than all else about it.
+    """
+    header = bytearray(_header_of_a_member())
+    header[: len(name)] = name.encode("ascii")
+    header[124:135] = b"%011o" % len(content)
+    header[148:156] = b" " * 8  # while it is summed up, the sum counts as blanks
+    header[148:155] = b"%06o\0" % sum(header)
+    return b"".join((header, content, bytes(-len(content) % tarfile.BLOCKSIZE)))
+
+
+@cache
+def _header_of_a_member() -> bytes:
+    member = tarfile.TarInfo("")
+    member.mode = 0o444
     member.uname = member.gname = "bigdata"
-    archive.addfile(member, io.BytesIO(content))
+    return member.tobuf(tarfile.USTAR_FORMAT)
 
 
 def _jpeg_of(task: ShardTask, description: dict, place: tuple, encoded_dir: Path) -> bytes:

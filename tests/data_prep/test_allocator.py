@@ -19,7 +19,8 @@ def test_blocks_stay_with_the_process(setting, n_bytes):
         "print(known, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)\n"
     )
     def faults(how):
-        out = subprocess.run([sys.executable, "-c", code, how, setting, str(n_bytes)], capture_output=True, text=True, check=True).stdout
+        command = [sys.executable, "-c", code, how, setting, str(n_bytes)]
+        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         known, count = out.split()
         return known, int(count)
 

@@ -68,6 +68,17 @@ def test_members_carry_no_time_and_no_person(task, path):
     assert {(m.mtime, m.uid, m.gid, m.uname, m.mode) for m in members} == {(0, 0, 0, "bigdata", 0o444)}
 
 
+def test_the_bytes_are_those_of_the_standard_librarys_writer(task, path):
+    write_shard(task)
+    standard = io.BytesIO()
+    with tarfile.open(path) as archive, tarfile.open(fileobj=standard, mode="w", format=tarfile.USTAR_FORMAT) as again:
+        for member in archive:
+            copy = tarfile.TarInfo(member.name)
+            copy.size, copy.mode, copy.uname, copy.gname = member.size, 0o444, "bigdata", "bigdata"
+            again.addfile(copy, archive.extractfile(member))
+    assert path.read_bytes() == standard.getvalue()
+
+
 def test_webdataset_reads_it(task, path):
     import webdataset
 
