@@ -7,54 +7,24 @@ nothing is left behind. Bytes are counted as they come out; what a header says a
 
 import gzip
 import lzma
+import os
 import shutil
-import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
+from data_prep.archive_members import BLOCK_BYTES, Allowance, Limits, Member, open_members
 from data_prep.errors import ConfigError
-from data_prep.progress import bytes_bar
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
-BLOCK_BYTES = 1 << 20
-MAX_HEADER_BYTES = 1 << 20  # of one tar header with its long name; PATH_MAX is 4 kB
-SPARE_BYTES = 200_000_000  # left free on the disk
+MACOS_FORKS = "__MACOSX"  # what macOS adds to a zip beside the files: no data
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile, lzma.LZMAError)
 
 
 class DamagedArchive(Exception):
     """An archive that is cut off or broken: fetching it again may help. The message names the member."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is still believed to be a data set and not a decompression bomb.
-
-    Attributes:
-        max_members: files and folders.
-        max_bytes: all files together; None: what the disk has free.
-        max_ratio: all files together over the archive's own size. Pictures hardly shrink, lists by 20 times at most.
-        small_bytes: up to here the ratio does not count.
-    """
-
-    max_members: int = 10_000_000
-    max_bytes: int | None = None
-    max_ratio: float = 100.0
-    small_bytes: int = 100_000_000
-
-
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    is_folder: bool
-    content: IO[bytes] | None
-    problem: str  # why it may not be here; '' for a file or a folder
 
 
 def is_archive(name: str) -> bool:
@@ -66,12 +36,16 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
+def unpack(archive: Path, folder: Path, limits: Limits | None = None, root_has: Sequence[str] = ()) -> int:
     """Put the archive's files into `folder`, beside what is there; the number of files.
 
     They are unpacked into a temporary folder beside it first and moved when all of it was good. A file that is
-    there already is replaced. If all names begin with one folder called like `folder`, that level is left out:
-    `train/` of `train.zip` becomes `train/`, not `train/train/`.
+    there already is replaced. The resource forks of macOS in `__MACOSX/` are left out. Folders around the content
+    are left out too, what lies beside it keeps its path:
+    - with `root_has`, those around the one folder nearest to the archive's top in which one of these glob patterns
+      finds something; if there is none, or there are several at one depth, all stays as it was packed;
+    - if all names begin with one folder called like `folder`: `train/` of `train.zip` becomes `train/`, not
+      `train/train/`.
 
     Raises:
         DamagedArchive: it is cut off, or a checksum is wrong.
@@ -84,9 +58,11 @@ def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> int:
     unfinished.mkdir()
     try:
         n_files = _unpack_into(archive, unfinished, limits or Limits())
-        inside = [path.name for path in unfinished.iterdir()]
-        top = unfinished / folder.name if inside == [folder.name] else unfinished
-        _move(top if top.is_dir() else unfinished, folder)
+        root = _find_root(unfinished, root_has) or _same_named_root(unfinished, folder.name)
+        if root != unfinished:
+            _move(root, folder)
+            _remove_empty_folders(root.parent, unfinished)
+        _move(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return n_files
@@ -117,35 +93,12 @@ def safe_parts(name: str) -> tuple[str, ...]:
     return parts
 
 
-class _Allowance:
-    """Counts members and bytes that came out, against the limits."""
-
-    def __init__(self, archive: Path, limits: Limits) -> None:
-        size_bytes = archive.stat().st_size
-        free = shutil.disk_usage(archive.parent).free - SPARE_BYTES
-        self.max_bytes = free if limits.max_bytes is None else limits.max_bytes
-        self.max_bytes = min(self.max_bytes, max(limits.small_bytes, int(size_bytes * limits.max_ratio)))
-        self.max_members, self.n_members, self.n_bytes = limits.max_members, 0, 0
-
-    def take_member(self) -> None:
-        self.n_members += 1
-        if self.n_members > self.max_members:
-            raise ValueError(f"more than {self.max_members:,} members")
-
-    def take(self, n_bytes: int) -> None:
-        self.n_bytes += n_bytes
-        if self.n_bytes > self.max_bytes:
-            raise ValueError(
-                f"more than {self.max_bytes:,} bytes come out of it: no room on the disk, or a decompression bomb"
-            )
-
-
 def _unpack_into(archive: Path, folder: Path, limits: Limits) -> int:
     """All members below `folder`; the number of files."""
-    allowance = _Allowance(archive, limits)
+    allowance = Allowance(archive, limits)
     n_files, name = 0, "(its list of members)"
     try:
-        with _members(archive, allowance) as members:
+        with open_members(archive, allowance) as members:
             for member in members:
                 name = member.name
                 allowance.take_member()
@@ -161,9 +114,11 @@ def _unpack_into(archive: Path, folder: Path, limits: Limits) -> int:
     return n_files
 
 
-def _write_member(member: _Member, folder: Path, allowance: _Allowance) -> int:
-    """1 for a file, 0 for a folder."""
+def _write_member(member: Member, folder: Path, allowance: Allowance) -> int:
+    """1 for a file, 0 for a folder and what is left out."""
     parts = safe_parts(member.name)
+    if parts[:1] == (MACOS_FORKS,):
+        return 0
     path = folder.joinpath(*parts)
     if member.is_folder:
         path.mkdir(parents=True, exist_ok=True)
@@ -180,83 +135,31 @@ def _write_member(member: _Member, folder: Path, allowance: _Allowance) -> int:
     return 1
 
 
-@contextmanager
-def _members(archive: Path, allowance: _Allowance) -> Iterator[Iterator[_Member]]:
-    """The members in order, whatever the format; found by the first bytes, not by the name."""
-    with open(archive, "rb") as stream, bytes_bar(archive.stat().st_size, 0, f"unpacking {archive.name}") as bar:
-        magic = stream.read(4)
-        stream.seek(0)
-        if magic[:2] == b"PK":
-            with zipfile.ZipFile(stream) as opened:
-                yield _zip_members(opened, bar)
-        elif magic[:2] == b"\x1f\x8b":
-            with gzip.GzipFile(fileobj=stream) as unzipped:
-                yield _tar_members(_TarStream(unzipped), stream, allowance, bar)
-        else:
-            yield _tar_members(_TarStream(stream), stream, allowance, bar)
+def _find_root(unfinished: Path, root_has: Sequence[str]) -> Path | None:
+    """The only folder, at the least depth at which there are any, in which one of the patterns finds something."""
+    level = [unfinished] if root_has else []
+    while level:
+        fits = [folder for folder in level if any(next(folder.glob(pattern), None) for pattern in root_has)]
+        if fits:
+            return fits[0] if len(fits) == 1 else None
+        level = [Path(entry) for folder in level for entry in os.scandir(folder) if entry.is_dir()]
+    return None
 
 
-def _zip_members(opened: zipfile.ZipFile, bar) -> Iterator[_Member]:
-    for info in opened.infolist():
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        problem = ""
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            problem = "a link, which could lead anywhere" if kind == stat.S_IFLNK else "neither a file nor a folder"
-        elif info.flag_bits & 0x1:
-            problem = "it is encrypted"
-        name = _zip_name(info)
-        if problem or info.is_dir():
-            yield _Member(name, info.is_dir(), None, problem)
-        else:
-            with opened.open(info) as content:
-                yield _Member(name, False, content, "")
-        bar.update(info.compress_size)
+def _same_named_root(unfinished: Path, name: str) -> Path:
+    inside = list(unfinished.iterdir())
+    return inside[0] if [path.name for path in inside] == [name] and inside[0].is_dir() else unfinished
 
 
-def _zip_name(info: zipfile.ZipInfo) -> str:
-    """The name as UTF-8 where the archive does not say what it is and the bytes are; many tools forget the flag."""
-    if info.flag_bits & 0x800:
-        return info.orig_filename
-    try:
-        return info.orig_filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.orig_filename
-
-
-class _TarStream:
-    """A stream for tarfile that refuses endless headers and remembers the last block, to know how the archive ended."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.last = stream, b""
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, n_bytes: int = -1) -> bytes:
-        if not 0 <= n_bytes <= max(BLOCK_BYTES, MAX_HEADER_BYTES):
-            raise ValueError(f"a header of {n_bytes:,} bytes")
-        self.last = self.stream.read(n_bytes)
-        return self.last
-
-
-def _tar_members(stream: _TarStream, file: IO[bytes], allowance: _Allowance, bar) -> Iterator[_Member]:
-    with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape") as opened:
-        for info in opened:
-            problem = ""
-            if info.issym() or info.islnk():
-                problem = "a link, which could lead anywhere"
-            elif not (info.isreg() or info.isdir()) or info.issparse():
-                problem = "neither a plain file nor a folder"
-            content = opened.extractfile(info) if info.isreg() and not problem else None
-            yield _Member(info.name, info.isdir(), content, problem)
-            opened.members = []  # tarfile keeps every member it saw
-            bar.update(file.tell() - bar.n)
-        if stream.last != bytes(tarfile.BLOCKSIZE):  # tarfile itself takes any end for the end
-            raise tarfile.ReadError("the archive ends without its end mark")
-    while block := stream.read(BLOCK_BYTES):  # to the end of the gzip stream, where its checksum is
-        allowance.take(len(block))
+def _remove_empty_folders(folder: Path, stop: Path) -> None:
+    """Remove the folders around what was moved, from `folder` up to below `stop`, if they hold nothing else."""
+    while folder != stop and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _move(source: Path, target: Path) -> None:
-    """Move a folder's content into another, folder by folder where both have it; by renames only."""
+    """Make one folder of two, folder by folder where both have it, by renames only; `source` is gone then."""
     if not target.exists():
         source.rename(target)
         return
@@ -266,6 +169,7 @@ def _move(source: Path, target: Path) -> None:
             _move(path, there)
         else:
             path.replace(there)
+    source.rmdir()
 
 
 def _shown(name: str) -> str:

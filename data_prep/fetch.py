@@ -9,49 +9,22 @@ says where, and unpacks what was put there. Without --accept-terms it shows the 
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from data_prep.archives import DamagedArchive, is_archive, unpack
-from data_prep.download import DownloadError, Expected, Patience, download
+from data_prep.download import DownloadError, Patience, download
 from data_prep.errors import ConfigError, unknown_name
+from data_prep.fetch_items import Item, items_of
 from data_prep.files import writing_atomically
-from data_prep.kaggle_client import competition_files, connect, dataset_files
-from data_prep.remote import remote_url, shown
 from data_prep.sources import SOURCES
-from data_prep.sources.source import MISSING_FILE, ByRequest, KaggleCompetition, KaggleDataset, RemoteFile, Source
-
-if TYPE_CHECKING:
-    from data_prep.remote import Remote
+from data_prep.sources.generic import GENERIC_READERS
+from data_prep.sources.source import MISSING_FILE, ByRequest, Packed, Source
 
 NOTES = ".fetched"  # done-markers and unfinished downloads, inside the source's folder
 SAMPLE_WORLD_MARK = "sample_world.json"
-ROOM_FOR_ARCHIVE = 2.0  # the archive and what comes out of it are on the disk together
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One file to fetch: where from, where to, and what is inside."""
-
-    name: str
-    into: str
-    identity: str  # in the done-marker: another address or checksum is another file
-    remote: "Callable[[], Remote]"
-    expected: Callable[[Path], Expected]
-    inner_archives: tuple[str, ...] = ()
-
-
-class _Kaggle:
-    """Connects when it is first needed: what is done already needs no credentials."""
-
-    @cached_property
-    def client(self) -> Any:
-        return connect()
+YOUR_OWN = "a folder of your own that a mixture's `reader:` reads; there is nothing to fetch"
 
 
 def fetch_source(
@@ -64,12 +37,14 @@ def fetch_source(
             be asked for, or one that came in a layout its reader does not know.
         DownloadError: a file could not be fetched.
     """
+    if source.fetch_plan is None:
+        raise ConfigError(f"{source.key}: {YOUR_OWN}; {source.fetch}")
     folder = Path(raw_root) / source.raw_dir
     _refuse_others_folder(folder, source)
     if isinstance(source.fetch_plan, ByRequest):
         _unpack_what_was_brought(source, source.fetch_plan, folder, tell)
     else:
-        items = _items(source)
+        items = items_of(source.fetch_plan)
         for number, item in enumerate(items, 1):
             _fetch_item(item, folder, patience or Patience(), lambda text, n=number: tell(f"[{n}/{len(items)}] {text}"))
     try:
@@ -88,64 +63,34 @@ def _refuse_others_folder(folder: Path, source: Source) -> None:
         raise ConfigError(f"{folder}: not empty, and not made by fetch; move it away or give another --raw-root")
 
 
-def _items(source: Source) -> list[_Item]:
-    plan, kaggle = source.fetch_plan, _Kaggle()
-    if isinstance(plan, KaggleCompetition):
-        remote = lambda: competition_files(kaggle.client, plan.name)  # noqa: E731
-        identity = f"kaggle competition {plan.name}"
-        return [_Item(f"{plan.name}.zip", ".", identity, remote, lambda _: Expected(), plan.inner_archives)]
-    if isinstance(plan, KaggleDataset):
-        remote = lambda: dataset_files(kaggle.client, plan.name)  # noqa: E731
-        name = plan.name.split("/")[1]
-        return [_Item(f"{name}.zip", ".", f"kaggle data set {plan.name}", remote, lambda _: Expected())]
-    if plan is None:
-        raise ConfigError(f"{source.key}: fetch does not know where it comes from; {source.fetch}")
-    return [_url_item(file) for file in plan.files]
-
-
-def _url_item(file: RemoteFile) -> _Item:
-    name = shown(file.url).rsplit("/", 1)[1]
-    identity = " ".join(filter(None, (shown(file.url), file.sha256, file.md5)))
-    return _Item(name, file.into, identity, lambda: remote_url(file.url), lambda work: _expected(file, work))
-
-
-def _expected(file: RemoteFile, work: Path) -> Expected:
-    """What is published about a file; its md5 may be in a file of its own."""
-    md5 = file.md5
-    if file.md5_url:
-        path = work / f"{shown(file.url).rsplit('/', 1)[1]}.md5"
-        download(remote_url(file.md5_url), path)
-        words = path.read_text(encoding="utf-8", errors="replace").split()
-        path.unlink()
-        if not words or not re.fullmatch(r"[0-9a-fA-F]{32}", words[0]):
-            raise DownloadError(f"{shown(file.md5_url)}: expected an md5, got {' '.join(words)[:80]!a}")
-        md5 = words[0]
-    return Expected(file.size_bytes, file.sha256, md5)
-
-
-def _fetch_item(item: _Item, folder: Path, patience: Patience, tell: Callable[[str], None]) -> None:
-    work = folder / NOTES / item.into
-    marker = work / f"{item.name}.done.json"
+def _fetch_item(item: Item, folder: Path, patience: Patience, tell: Callable[[str], None]) -> None:
+    name, target = item.packed.name, folder / item.packed.into
+    work = folder / NOTES / item.packed.into
+    marker = work / f"{name}.done.json"
     if _is_done(marker, item, folder):
-        tell(f"{item.name}: done before")
+        tell(f"{name}: done before")
         return
-    archive = work / item.name
+    archive = work / name
     if not archive.is_file():  # under its final name it is whole and checked
-        tell(f"{item.name}: fetching")
-        room = ROOM_FOR_ARCHIVE if is_archive(item.name) else 1.0
-        download(item.remote(), archive, item.expected(work), patience, room)
+        tell(f"{name}: fetching")
+        download(item.remote(), archive, item.expected(work), patience, _room(item))
     n_files = 1
-    if is_archive(item.name):
-        tell(f"{item.name}: unpacking")
-        n_files = _unpack_fetched(archive, folder / item.into)
-        n_files += sum(_unpack_inner(folder / item.into / name) for name in item.inner_archives)
+    if is_archive(name):
+        tell(f"{name}: unpacking")
+        n_files = _unpack_fetched(archive, target, item.packed.root_has)
+        n_files += sum(_unpack_inner(target, inner) for inner in item.inner_archives)
     else:
-        (folder / item.into).mkdir(parents=True, exist_ok=True)
-        archive.replace(folder / item.into / item.name)
+        target.mkdir(parents=True, exist_ok=True)
+        archive.replace(target / name)
     _note_done(marker, item.identity, n_files)
     archive.unlink(missing_ok=True)
-    for stale in work.glob(f".{item.name}.*.unfinished"):  # of a process that was killed while it wrote a note
+    for stale in work.glob(f".{name}.*.unfinished"):  # of a process that was killed while it wrote a note
         stale.unlink()
+
+
+def _room(item: Item) -> float:
+    """Disk space to ask for, as a multiple of the file's size: what it becomes lies beside it until it is done."""
+    return 1.0 + is_archive(item.packed.name) + bool(item.inner_archives)
 
 
 def _note_done(marker: Path, identity: str, n_files: int) -> None:
@@ -155,29 +100,31 @@ def _note_done(marker: Path, identity: str, n_files: int) -> None:
         unfinished_path.write_text(json.dumps({"file": identity, "n_files": n_files}) + "\n", encoding="utf-8")
 
 
-def _is_done(marker: Path, item: _Item, folder: Path) -> bool:
+def _is_done(marker: Path, item: Item, folder: Path) -> bool:
     try:
         note = json.loads(marker.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    kept = folder / item.into if is_archive(item.name) else folder / item.into / item.name
+    name, target = item.packed.name, folder / item.packed.into
+    kept = target if is_archive(name) else target / name
     return note.get("file") == item.identity and kept.exists()
 
 
-def _unpack_fetched(archive: Path, target: Path) -> int:
+def _unpack_fetched(archive: Path, target: Path, root_has: Sequence[str]) -> int:
     try:
-        return unpack(archive, target)
+        return unpack(archive, target, root_has=root_has)
     except DamagedArchive as error:
         archive.unlink()
         raise DownloadError(f"{error}; it was deleted: run the command again to fetch it anew") from None
 
 
-def _unpack_inner(archive: Path) -> int:
-    """An archive inside an archive, into a folder of its name; 0 where the sender has unpacked it already."""
+def _unpack_inner(folder: Path, packed: Packed) -> int:
+    """An archive that came in an archive; 0 where the sender has unpacked it already."""
+    archive = folder / packed.name
     if not archive.is_file():
         return 0
     try:
-        n_files = unpack(archive, archive.with_suffix(""))
+        n_files = unpack(archive, folder / packed.into, root_has=packed.root_has)
     except DamagedArchive as error:
         raise ConfigError(f"{error}; it came so inside a whole archive") from None
     archive.unlink()
@@ -186,9 +133,9 @@ def _unpack_inner(archive: Path) -> int:
 
 def _unpack_what_was_brought(source: Source, plan: ByRequest, folder: Path, tell: Callable[[str], None]) -> None:
     """Unpack archives that the user has put there; they stay. Says what to do if there is nothing yet."""
-    for name, into in plan.archives.items():
-        marker = folder / NOTES / f"{name}.done.json"
-        archive = folder / name
+    for packed in plan.archives:
+        name = packed.name
+        marker, archive = folder / NOTES / f"{name}.done.json", folder / name
         if not archive.is_file():
             continue
         identity = f"{name} {archive.stat().st_size} {archive.stat().st_mtime_ns}"
@@ -196,18 +143,19 @@ def _unpack_what_was_brought(source: Source, plan: ByRequest, folder: Path, tell
             continue
         tell(f"{name}: unpacking")
         try:
-            _note_done(marker, identity, unpack(archive, folder / into))
+            _note_done(marker, identity, unpack(archive, folder / packed.into, root_has=packed.root_has))
         except DamagedArchive as error:
             raise ConfigError(f"{error}; get it again") from None
     try:
         source.read_rows(folder)
     except ConfigError as error:
-        raise ConfigError(f"{_how_to_ask(source, plan, folder)}\nnow missing: {error}") from error
+        missing = str(error).partition("; to get it")[0]  # which is said above it already
+        raise ConfigError(f"{_how_to_ask(source, plan, folder)}\nnow missing: {missing}") from error
 
 
 def _how_to_ask(source: Source, plan: ByRequest, folder: Path) -> str:
     lines = [f"{source.title} cannot be fetched by a program.", f"  get it:  {plan.ask}"]
-    packed = f"; {', '.join(plan.archives)} may stay packed" if plan.archives else ""
+    packed = f"; {', '.join(archive.name for archive in plan.archives)} may stay packed" if plan.archives else ""
     lines += [f"  put it:  into {folder}/{packed}", f"  then:    python -m data_prep.fetch {source.key}"]
     return "\n".join(lines)
 
@@ -230,6 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fetch; returns the exit status."""
     options = parse_arguments(arguments)
     try:
+        if options.source in GENERIC_READERS:
+            raise ConfigError(f"{options.source}: {YOUR_OWN}; put the pictures below the raw root and name its folder")
         if options.source not in SOURCES:
             raise unknown_name("source", options.source, SOURCES, "data_prep.fetch")
         source = SOURCES[options.source]

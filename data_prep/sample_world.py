@@ -1,4 +1,8 @@
-"""Render miniature versions of the six data sets: `python -m data_prep.sample_world --out raw`.
+"""Render miniature versions of the data sets: `python -m data_prep.sample_world --out raw`.
+
+Without --sources, the six of the quickstart; `--sources shopee food101` renders those, `--sources all` all that
+the project knows. Those beyond the six are small and hold, beside their pictures, the traps of the real sets:
+files that are listed and missing, broken files, pictures in no list, repeated rows and names.
 
 Leaves a folder for each data set in its true on-disk layout (see `data_prep/sources/`), with a
 `sample_world.json` that says how it was made. The pictures depend on the seed and the scale, not on the
@@ -14,7 +18,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from data_prep.errors import ConfigError
+from data_prep.errors import ConfigError, unknown_name
 from data_prep.sources import SOURCES
 from data_prep.workers import WorkerDied, run_tasks
 
@@ -36,10 +40,13 @@ def render_world(
         n_workers: processes; 0 takes one for each CPU. The bytes do not depend on it.
 
     Raises:
-        ConfigError: a folder in the way that this function did not make.
+        ConfigError: an unknown source, or a folder in the way that this function did not make.
     """
     from data_prep.miniature.worlds import LAYOUTS
 
+    for source in sources:
+        if source not in LAYOUTS:
+            raise unknown_name("miniature of source", source, LAYOUTS, "sample_world")
     planned = {source: LAYOUTS[source](seed, scale) for source in sources}
     marks = {source: _mark(seed, scale, data.photos) for source, data in planned.items()}
     wanted = [source for source in sources if not _is_done(out / SOURCES[source].raw_dir, marks[source])]
@@ -63,7 +70,7 @@ def render_world(
         shutil.rmtree(out / raw_dir, ignore_errors=True)
         (unfinished / raw_dir).rename(out / raw_dir)
     shutil.rmtree(unfinished, ignore_errors=True)
-    return {source: len(data.photos) for source, data in planned.items()}
+    return {source: sum(photo.listed for photo in data.photos) for source, data in planned.items()}
 
 
 def draw_photos(out: Path, seed: int, task: Task) -> int:
@@ -80,11 +87,11 @@ def draw_photos(out: Path, seed: int, task: Task) -> int:
     return len(photos)
 
 
-def scale_for(n_images: float) -> float:
-    """The scale at which the six data sets list about `n_images` photos in all."""
+def scale_for(n_images: float, sources: Sequence[str] = RENDERED) -> float:
+    """The scale at which the data sets list about `n_images` photos in all; no set gets below its least size."""
     from data_prep.miniature.worlds import count_photos
 
-    return n_images / count_photos()
+    return n_images / count_photos(sources=sources)
 
 
 def _tasks(source: str, photos: list) -> list[Task]:
@@ -148,9 +155,17 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, required=True, help="raw root: gets a folder for each data set")
+    parser.add_argument(
+        "--sources",
+        nargs="+",
+        default=list(RENDERED),
+        choices=[*SOURCES, "all"],
+        metavar="SOURCE",
+        help=f"data sets by their keys, or all; default: {' '.join(RENDERED)}",
+    )
     parser.add_argument("--seed", type=_not_negative, default=0)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--scale", type=_positive, default=1.0, help="1.0: the quickstart's size")
+    size.add_argument("--scale", type=_positive, default=1.0, help="1.0 (default): the quickstart's size")
     size.add_argument("--images", type=_positive, help="about so many photos in all, in place of --scale")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0: one for each CPU")
     return parser.parse_args(arguments)
@@ -160,8 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Render; returns the exit status."""
     options = parse_arguments(arguments)
     try:
-        scale = options.scale if options.images is None else scale_for(options.images)
-        counts = render_world(options.out, options.seed, scale, options.workers)
+        sources = list(SOURCES) if "all" in options.sources else list(dict.fromkeys(options.sources))
+        scale = options.scale if options.images is None else scale_for(options.images, sources)
+        counts = render_world(options.out, options.seed, scale, options.workers, sources)
     except (ConfigError, WorkerDied) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

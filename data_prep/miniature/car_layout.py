@@ -62,7 +62,8 @@ def _photos(seed: int, scale: float, merged: bool) -> list[Photo]:
         path = f"car_ims/{len(photos) + 1:06d}.jpg" if merged else f"{folder}/{n_in[folder]:05d}.jpg"
         split = "train" if numbers[item] <= LAST_TRAIN_CLASS else "test"
         style = "showroom" if rng.random() < 0.35 else "road"
-        photos.append(Photo(path, str(numbers[item]), item, view, style, split))
+        role = "both" if split == "test" else ""
+        photos.append(Photo(path, str(numbers[item]), item, view, style, split, role=role))
     return with_defects(photos, SOURCE, seed)
 
 

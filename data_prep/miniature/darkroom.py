@@ -6,23 +6,45 @@ from types import ModuleType
 import numpy as np
 from PIL import Image
 
-from data_prep.miniature import artworks, buildings, cars, drawing, garments, packages, shop_items
+from data_prep.miniature import (
+    art_styles,
+    artworks,
+    buildings,
+    cars,
+    creatures,
+    dishes,
+    drawing,
+    drawn_figures,
+    garments,
+    packages,
+    shop_items,
+)
 from data_prep.miniature.raw_data import Photo, design_streams, photo_stream
 
 QUALITY = (60, 92)  # JPEG quality, lowest and highest
-ARTISTS: dict[str, ModuleType] = {
+TINY_PX = 40
+ARTISTS: dict[str, ModuleType] = {  # by the source that has one of its own, and by their own names
     "products_10k": packages,
     "stanford_products": shop_items,
     "stanford_cars": cars,
     "deepfashion_inshop": garments,
     "gldv2": buildings,
     "met": artworks,
+    **{
+        module.__name__.rsplit(".", 1)[1]: module
+        for module in (packages, shop_items, cars, garments, buildings, artworks)
+    },
+    **{
+        module.__name__.rsplit(".", 1)[1]: module
+        for module in (dishes, creatures, drawn_figures, art_styles)
+    },
 }
+WEB_PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>Gone.</body></html>\n"
 
 
 def draw_item(seed: int, source: str, photos: list[Photo]) -> dict[str, bytes]:
     """{path: content} of photos that show the same item; 'missing' ones are left out."""
-    artist = ARTISTS[source]
+    artist = ARTISTS[photos[0].artist or source]
     design = artist.design(*design_streams(seed, source, photos[0].item))
     contents = {}
     for photo in photos:
@@ -39,21 +61,27 @@ def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:
     Raises:
         ValueError: an unknown defect.
     """
-    if defect in ("cmyk", "png"):
+    if defect in ("cmyk", "png", "webp", "palette"):
         buffer = io.BytesIO()
         image = Image.fromarray(picture)
-        if defect == "png":
-            image.save(buffer, "PNG")
-        else:
+        if defect == "cmyk":
             image.convert("CMYK").save(buffer, "JPEG", quality=quality)
+        elif defect == "palette":
+            image.quantize(16).save(buffer, "PNG", transparency=bytes([0, 128] + [255] * 14))
+        else:
+            image.save(buffer, defect.upper())
         return buffer.getvalue()
     if defect == "grey":
         picture = picture.mean(axis=2).astype(np.uint8)
+    if defect == "tiny":
+        picture = drawing.shrink(picture, TINY_PX, TINY_PX)
     content = drawing.encode_jpeg(picture, quality)
-    if defect in ("", "grey"):
+    if defect in ("", "grey", "tiny"):
         return content
     if defect == "truncated":
         return content[: len(content) // 2]
     if defect == "empty":
         return b""
-    raise ValueError(f"no defect {defect!r}; known: truncated, empty, grey, cmyk, png")
+    if defect == "html":
+        return WEB_PAGE
+    raise ValueError(f"no defect {defect!r}; known: truncated, empty, html, grey, cmyk, png, webp, palette, tiny")

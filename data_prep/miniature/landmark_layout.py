@@ -1,7 +1,7 @@
 """Google Landmarks v2 in miniature: hex ids in nested folders, two numberings of landmarks, several lists."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,7 @@ def gldv2(seed: int, scale: float) -> RawDataSet:
     photos = with_defects(
         [_photo(shot, image_id, rng) for shot, image_id in zip(shots, ids, strict=True)], SOURCE, seed
     )
+    photos = [_with_twins(photo, numbers) for photo in photos]
     return RawDataSet(SOURCE, photos, _lists(train_numbers, numbers, shots, ids))
 
 
@@ -81,7 +82,21 @@ def _photo(shot: Shot, image_id: str, rng: np.random.Generator) -> Photo:
     nameless = f"{'distractor' if shot.folder == 'index' else 'unscored'}-{image_id}"
     style = "evening" if rng.random() < 0.25 else "day"
     split = "train" if shot.folder == "train" else "test"
-    return Photo(path, named if shot.landmark else nameless, shot.item, shot.view, style, split)
+    unscored = shot.folder == "test" and not shot.landmark
+    reason = "query not scored" if shot.usage == "Ignored" else "query without a landmark"
+    role = {"train": "", "index": "index", "test": "query"}[shot.folder]
+    return Photo(
+        path, named if shot.landmark else nameless, shot.item, shot.view, style, split,
+        role="index" if unscored else role, reason=reason if unscored else "",
+    )  # fmt: skip
+
+
+def _with_twins(photo: Photo, numbers: list[str]) -> Photo:
+    """Queries of the last building are right under both of its numbers."""
+    twins = [f"index-{number}" for number in numbers[-2:]]
+    if photo.role != "query" or photo.class_key not in twins:
+        return photo
+    return replace(photo, more_class_keys=tuple(twin for twin in twins if twin != photo.class_key))
 
 
 def _lists(

@@ -27,14 +27,14 @@ def met(seed: int, scale: float) -> RawDataSet:
         for view in range(n_own + n_asked):
             asked = view >= n_own
             name = f"test_met/{rng.bytes(6).hex()}" if asked else f"MET/{met_id}/{view}"
-            photos.append(
-                Photo(f"images/{name}.jpg", str(met_id), item, view, "visitor" if asked else "catalogue")
-            )
+            style, role = ("visitor", "query") if asked else ("catalogue", "index")
+            photos.append(Photo(f"images/{name}.jpg", str(met_id), item, view, style, role=role))
             lists.append(
                 "valset" if asked and item % VALIDATION_EVERY == 0 else "testset" if asked else "MET_database"
             )
     for k, folder in enumerate(folder for folder, number in N_DISTRACTORS.items() for _ in range(number)):
-        photos.append(Photo(f"images/{folder}/{k}.jpg", "distractor", len(ids) + k, 0, "visitor"))
+        path, why = f"images/{folder}/{k}.jpg", "query without a MET_id"
+        photos.append(Photo(path, "distractor", len(ids) + k, 0, "visitor", role="query", reason=why))
         lists.append("testset" if k % 2 else "valset")
     photos = _damaged(photos, lists, seed)
     return RawDataSet(SOURCE, photos, _json_lists(photos, lists, singles))

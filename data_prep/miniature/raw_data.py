@@ -1,14 +1,15 @@
 """What a miniature data set consists of before it is drawn: its photos, its annotation files, its defects."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-# Defects of each data set, whatever its size: {source: {kind: number of files}}. 'truncated' and 'empty'
-# files cannot be decoded, 'missing' ones are listed and not there; all three are rejects. 'grey', 'cmyk' and
-# 'png' (in a .jpg) can be used. A 'duplicate' has the bytes of another file of its class; a 'leaked' train
-# file has those of a test file.
+# Defects of each data set of the quickstart, whatever its size: {source: {kind: number of files}}. 'truncated'
+# and 'empty' files cannot be decoded, 'missing' ones are listed and not there; all three are rejects. 'grey',
+# 'cmyk' and 'png' (in a .jpg) can be used. A 'duplicate' has the bytes of another file of its class; a 'leaked'
+# train file has those of a test file.
 DEFECTS: dict[str, dict[str, int]] = {
     "products_10k": {"truncated": 1, "empty": 1, "missing": 2, "cmyk": 1, "grey": 1, "duplicate": 1},
     "stanford_products": {"truncated": 1, "missing": 1, "grey": 2, "duplicate": 1, "leaked": 1},
@@ -36,12 +37,19 @@ class Photo:
 
     Attributes:
         path: relative to the data set's folder.
-        class_key: as the source's reader names it.
+        class_key: what the data set says it shows. A reader may name a class otherwise, but may not part or
+            join any.
         item: number of the thing shown; photos of one item show the same thing.
         view: number of the picture of that item; item, view and style say every pixel.
         style: what the domain's `photo` function knows, such as 'home' or 'shop'.
-        split: 'train', 'test' or '' (no official split).
-        defect: '' or one of DEFECTS' kinds that change the file.
+        split: 'train', 'val', 'test' or '' (no official split).
+        defect: '' or a kind that changes the file: one of DEFECTS, 'html' (a web page under the picture's name),
+            'webp', 'palette' (a PNG of 16 colours, some transparent) or 'tiny' (a crop of 40 px).
+        role: 'query', 'index' or 'both' for val and test, '' for train.
+        reason: why a reader has to turn this picture away, in its own words; '' where it does not.
+        more_class_keys: other classes that are right as well.
+        listed: False for a file that lies in the folder and does not belong to the data set.
+        artist: who draws it, one of darkroom.ARTISTS; '' for the source's own.
     """
 
     path: str
@@ -51,11 +59,20 @@ class Photo:
     style: str
     split: str = ""
     defect: str = ""
+    role: str = ""
+    reason: str = ""
+    more_class_keys: tuple[str, ...] = ()
+    listed: bool = True
+    artist: str = ""
 
 
 @dataclass(frozen=True)
 class RawDataSet:
-    """One miniature. files: {path relative to the data set's folder: content} of its annotations."""
+    """One miniature. files: {path relative to the data set's folder: content} of its annotations.
+
+    The photos are the truth that a reader of the files is compared with; they are planned before the files and
+    no reader has a part in it.
+    """
 
     source: str
     photos: list[Photo]
@@ -64,7 +81,8 @@ class RawDataSet:
 
 def stream(seed: int, source: str, *numbers: int) -> np.random.Generator:
     """A generator of its own for every (seed, source, numbers), so that no order of drawing matters."""
-    return np.random.default_rng([seed, list(DEFECTS).index(source), *numbers])
+    first = list(DEFECTS).index(source) if source in DEFECTS else zlib.crc32(source.encode())
+    return np.random.default_rng([seed, first, *numbers])
 
 
 def n_classes(source: str, scale: float) -> int:

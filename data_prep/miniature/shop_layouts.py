@@ -44,7 +44,7 @@ def _backdrop(rng: np.random.Generator) -> str:
 def products_10k(seed: int, scale: float) -> RawDataSet:
     """`train.csv` name,class,group and `test_kaggletest.csv` name,class,Usage; both halves hold all classes.
 
-    File names are numbers with gaps; some names are in both folders.
+    File names are numbers with gaps; some names are in both folders. No split is disjoint in classes.
     """
     source = "products_10k"
     rng = stream(seed, source, 0, 0, 0, 4)
@@ -53,10 +53,10 @@ def products_10k(seed: int, scale: float) -> RawDataSet:
         n_train = int(rng.integers(6, 10))
         for view in range(n_train):
             number += int(rng.integers(1, 4))
-            photos.append(Photo(f"train/{number}.jpg", str(item), item, view, _backdrop(rng)))
+            photos.append(Photo(f"train/{number}.jpg", str(item), item, view, _backdrop(rng), "train"))
         for view in range(n_train, n_train + 2):
             photos.append(
-                Photo(f"test/{2 * item + view - n_train + 3}.jpg", str(item), item, view, _backdrop(rng))
+                Photo(f"test/{2 * item + view - n_train + 3}.jpg", str(item), item, view, _backdrop(rng), "train")
             )
     photos = with_defects(photos, source, seed)
     train, test = (
@@ -93,7 +93,9 @@ def stanford_products(seed: int, scale: float) -> RawDataSet:
         split = "train" if item < n_train_classes(source, scale) else "test"
         for view in range(int(rng.integers(5, 8))):
             path = f"{kind}_final/{ebay_number}_{view}.JPG"
-            photos.append(Photo(path, str(item + 1), item, view, _backdrop(rng), split))
+            photos.append(
+                Photo(path, str(item + 1), item, view, _backdrop(rng), split, role="both" if split == "test" else "")
+            )
     photos = with_defects(photos, source, seed)
     header = "image_id class_id super_class_id path"
     rows = [
@@ -120,7 +122,8 @@ def deepfashion_inshop(seed: int, scale: float) -> RawDataSet:
         asking = rng.choice(len(shots), len(shots) // 3 + 1, replace=False).tolist()
         for view, (path, item_id, style) in enumerate(shots):
             statuses.append("train" if train else "query" if view in asking else "gallery")
-            photos.append(Photo(path, item_id, item, view, style, "train" if train else "test"))
+            role = {"train": "", "query": "query", "gallery": "index"}[statuses[-1]]
+            photos.append(Photo(path, item_id, item, view, style, "train" if train else "test", role=role))
     photos = with_defects(photos, source, seed)
     rows = [
         f"{photo.path:<70}{photo.class_key:<16}{status}"

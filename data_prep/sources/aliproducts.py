@@ -10,13 +10,25 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import RemoteFile, Source, Urls
 
 TITLE = "AliProducts"
 FETCH = (
-    "train_val.part1.tar.gz to part9 of Alibaba Tianchi data set 231780 (AliProducts Challenge), unpacked there: "
+    "train_val.part0.tar.gz to part9 of Alibaba Tianchi data set 231780 (AliProducts Challenge), unpacked there: "
     "train/ and val/"
 )
+HOSTS = {  # host: the folders of its parts; a folder's first digit is the number of the part
+    "https://tianchi-competition.oss-cn-hangzhou.aliyuncs.com/231780/AliProducts": (
+        "100001585554035", "200001585540031", "300001585559032", "400001585578035", "500001585599038",
+        "600001585536030", "700001585524033", "800001585502035", "900001585552031",
+    ),
+    "https://tianchi-public-us-east-download.oss-us-east-1.aliyuncs.com/231780/AliProducts": ("000141585539496",),
+}
+FETCH_PLAN = Urls(tuple(
+    RemoteFile(f"{host}/{folder}/train_val.part{folder[0]}.tar.gz", root_has=("train", "val"))
+    for host, folders in HOSTS.items()
+    for folder in folders
+))
 CLASS_DIGITS = 5
 
 
@@ -39,4 +51,5 @@ ALIPRODUCTS = Source(
     fetch=FETCH,
     raw_dir="aliproducts",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -16,13 +16,19 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_text_csv, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "Amazon Berkeley Objects"
 FETCH = (
     "abo-listings.tar and abo-images-small.tar of https://amazon-berkeley-objects.s3.amazonaws.com/archives/, "
-    "unpacked there"
+    "unpacked there, and images/metadata/images.csv.gz"
 )
+HOST = "https://amazon-berkeley-objects.s3.amazonaws.com"
+FETCH_PLAN = Urls((
+    RemoteFile(f"{HOST}/images/metadata/images.csv.gz", "images/metadata"),
+    RemoteFile(f"{HOST}/archives/abo-listings.tar", root_has=("listings",)),
+    RemoteFile(f"{HOST}/archives/abo-images-small.tar", root_has=("images",)),
+))
 MOST_ITEMS_OF_A_PICTURE = 50
 BOILERPLATE = "picture of too many items"
 
@@ -97,4 +103,5 @@ AMAZON_BERKELEY_OBJECTS = Source(
     fetch=FETCH,
     raw_dir="abo",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,10 +11,14 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import list_files, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "CompCars"
-FETCH = "ask for the password of the archive's parts on the home page, join and unpack them: data/image/"
+FETCH = (
+    "ask for the password on http://mmlab.ie.cuhk.edu.hk/datasets/comp_cars/, fetch the parts of the archive, join "
+    "them and unpack them with the password: data/image/<make>/<model>/<year>/ goes there"
+)
+FETCH_PLAN = ByRequest(FETCH)
 UNKNOWN_YEAR = "year unknown"
 
 
@@ -43,4 +47,5 @@ COMPCARS = Source(
     fetch=FETCH,
     raw_dir="CompCars",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,13 +11,19 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Packed, Source, source_rows
 
 TITLE = "DAF:re"
 FETCH = (
-    "dafre_faces.tar.gz (or dafre_full.tar.gz) and labels.tar.gz by the link of the home page: faces/ (or "
-    "fullMin256/) and labels/ go there"
+    "dafre_faces.tar.gz (or dafre_full.tar.gz) and labels.tar.gz by the Drive link of "
+    "https://github.com/arkel23/Danbooru2018AnimeCharacterRecognitionDataset_Revamped: faces/ (or fullMin256/) and "
+    "labels/ go there"
 )
+FETCH_PLAN = ByRequest(FETCH, (
+    Packed("labels.tar.gz", "labels", root_has=("train.csv",)),
+    Packed("dafre_faces.tar.gz", "faces", root_has=("*/*.jpg", "*/*.png")),
+    Packed("dafre_full.tar.gz", "fullMin256", root_has=("*/*.jpg", "*/*.png")),
+))
 PICTURE_FOLDERS = ("faces", "fullMin256")
 
 
@@ -50,4 +56,5 @@ DAFRE = Source(
     fetch=FETCH,
     raw_dir="dafre",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

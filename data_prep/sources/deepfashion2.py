@@ -13,10 +13,14 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_json, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "DeepFashion2"
-FETCH = "ask for the password by the form on the home page; train.zip unpacked there: train/image/ and train/annos/"
+FETCH = (
+    "ask for the password by the form on https://github.com/switchablenorms/DeepFashion2, fetch train.zip from the "
+    "Drive folder and unpack it with the password: train/image/ and train/annos/ go there"
+)
+FETCH_PLAN = ByRequest(FETCH)
 NEEDS_A_CROP = "several things in one picture"
 NO_IDENTITY = "garment without an identity"
 
@@ -57,4 +61,5 @@ DEEPFASHION2 = Source(
     fetch=FETCH,
     raw_dir="deep_fashion2",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -12,12 +12,17 @@ import polars as pl
 
 from data_prep.errors import ConfigError, unknown_name
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Packed, Source, source_rows
 
 TITLE = "DeepFashion consumer-to-shop"
 FETCH = (
     "from the Drive folder of the DeepFashion page (Consumer-to-shop Clothes Retrieval Benchmark): "
     "Eval/list_eval_partition.txt, and img.zip unpacked to img/"
+)
+FETCH_PLAN = ByRequest(
+    "follow https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion/Consumer2ShopRetrieval.html to the Drive folder of the "
+    "Consumer-to-shop Clothes Retrieval Benchmark; take img.zip, and Eval/list_eval_partition.txt with its folder",
+    (Packed("img.zip", "img"),),
 )
 PAIR = {"image_pair_name_1": "query", "image_pair_name_2": "index"}
 STATUSES = ("train", "val", "test")
@@ -60,4 +65,5 @@ DEEPFASHION_CONSUMER_TO_SHOP = Source(
     fetch=FETCH,
     raw_dir="deepfashion_consumer_to_shop",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -12,7 +12,7 @@ import polars as pl
 
 from data_prep.errors import ConfigError, unknown_name
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file, require_folder
-from data_prep.sources.source import ByRequest, Source, source_rows
+from data_prep.sources.source import ByRequest, Packed, Source, source_rows
 from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "DeepFashion In-Shop"
@@ -23,7 +23,7 @@ FETCH = (
 FETCH_PLAN = ByRequest(
     "follow https://mmlab.ie.cuhk.edu.hk/projects/DeepFashion.html to the Drive folder of the In-shop Clothes "
     "Retrieval Benchmark; take img.zip, and Eval/list_eval_partition.txt with its folder",
-    archives={"img.zip": "img"},
+    (Packed("img.zip", "img"),),
 )
 PLACE_BY_STATUS = {"train": ("train", ""), "query": ("test", "query"), "gallery": ("test", "index")}
 

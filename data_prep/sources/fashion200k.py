@@ -12,10 +12,11 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "Fashion200k"
 FETCH = "unpack the Kaggle data set mayukh18/fashion200k-dataset there: labels/ and women/"
+FETCH_PLAN = KaggleDataset("mayukh18/fashion200k-dataset", root_has=("labels",))
 KINDS = ("dress", "jacket", "pants", "skirt", "top")
 
 
@@ -45,4 +46,5 @@ FASHION200K = Source(
     fetch=FETCH,
     raw_dir="fashion200k",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

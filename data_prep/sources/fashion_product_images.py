@@ -11,10 +11,11 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "Fashion Product Images"
 FETCH = "unpack the Kaggle data set paramaggarwal/fashion-product-images-small there: styles.csv and images/"
+FETCH_PLAN = KaggleDataset("paramaggarwal/fashion-product-images-small", root_has=("styles.csv",))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -48,4 +49,5 @@ FASHION_PRODUCT_IMAGES = Source(
     fetch=FETCH,
     raw_dir="fashion_product_images",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

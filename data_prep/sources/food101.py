@@ -10,10 +10,15 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "Food-101"
 FETCH = "unpack http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz (md5 85eeb15f3717b99a5da872d97d918f87) there"
+FETCH_PLAN = Urls((
+    RemoteFile(
+        "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz", root_has=("meta",), md5="85eeb15f3717b99a5da872d97d918f87"
+    ),
+))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -43,4 +48,5 @@ FOOD101 = Source(
     fetch=FETCH,
     raw_dir="food-101",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -10,11 +10,15 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import ByRequest, Packed, Source
 from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "Food2K"
-FETCH = "ask for it by the form at http://123.57.42.89/FoodProject.html; class folders go to Food2k_complete/"
+FETCH = (
+    "ask for it by the form at http://123.57.42.89/FoodProject.html; the class folders 0 to 1999 go to "
+    "Food2k_complete/"
+)
+FETCH_PLAN = ByRequest(FETCH, (Packed("Food2k_complete.tar.gz", "Food2k_complete", root_has=("0",)),))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -37,4 +41,5 @@ FOOD2K = Source(
     fetch=FETCH,
     raw_dir="food2k",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -1,8 +1,8 @@
 """Food Recognition 2022 (AIcrowd): phone photographs of meals, most with several foods.
 
-Layout: `annotations.json` (COCO) beside `images/`, as in the public training set. The class is the food's
-category. The catalogue has no columns for crops: a picture of one food is taken whole; one of several
-foods, or of none, is a reject.
+Layout: `annotations.json` (COCO) beside `images/`, as in the public training set; or that set and the validation
+set as the Kaggle copy has them, below `raw_data/`. The class is the food's category. The catalogue has no columns for
+crops: a picture of one food is taken whole; one of several foods, or of none, is a reject.
 """
 
 from pathlib import Path
@@ -10,10 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_coco, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "Food Recognition 2022"
-FETCH = "unpack the public training set of the Kaggle data set sainikhileshreddy/food-recognition-2022 there"
+FETCH = "unpack the Kaggle data set sainikhileshreddy/food-recognition-2022 there"
+FETCH_PLAN = KaggleDataset("sainikhileshreddy/food-recognition-2022", root_has=("raw_data",))
+PARTS = ("public_training_set_release_2.0", "public_validation_set_2.0")
 NEEDS_A_CROP = "several things in one picture"
 NOTHING = "nothing annotated"
 
@@ -24,11 +26,15 @@ def read_rows(folder: Path) -> pl.DataFrame:
     Raises:
         ConfigError: no list or no folder of pictures.
     """
-    require_folder(folder / "images", TITLE, FETCH)
-    categories = read_coco(folder / "annotations.json", TITLE, FETCH)
-    kinds = [sorted(set(found)) for found in categories.values()]
-    keys = [found[0] if len(found) == 1 else f"uncropped-{name}" for name, found in zip(categories, kinds)]
-    rows = source_rows(keys, [f"images/{name}" for name in categories], "train")
+    places = [f"raw_data/{part}/" for part in PARTS if (folder / "raw_data" / part).is_dir()] or [""]
+    foods: dict[str, list[str]] = {}
+    for place in places:
+        require_folder(folder / place / "images", TITLE, FETCH)
+        listed = read_coco(folder / place / "annotations.json", TITLE, FETCH)
+        foods |= {f"{place}images/{name}": found for name, found in listed.items()}
+    kinds = [sorted(set(found)) for found in foods.values()]
+    keys = [found[0] if len(found) == 1 else f"uncropped-{path}" for path, found in zip(foods, kinds)]
+    rows = source_rows(keys, list(foods), "train")
     reasons = {0: NOTHING, 1: None}
     reason = pl.Series([reasons.get(len(found), NEEDS_A_CROP) for found in kinds], dtype=pl.String)
     return mark_missing_files(rows.with_columns(reject_reason=reason), folder)
@@ -43,4 +49,5 @@ FOOD_RECOGNITION2022 = Source(
     fetch=FETCH,
     raw_dir="fr22_train_v2",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -12,13 +12,19 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_path_and_label, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "FoodX-251"
 FETCH = (
     "annot.tar, train.tar and val.tar of https://food-x.s3.amazonaws.com/ (or the Kaggle competition "
     "ifood-2019-fgvc6) there: train_set/, val_set/ and the lists beside them or in annot/"
 )
+HOST = "https://food-x.s3.amazonaws.com"
+FETCH_PLAN = Urls((  # the checksums are those of the home page
+    RemoteFile(f"{HOST}/annot.tar", "annot", ("train_info.csv",), md5="0c632c543ceed0e70f0eb2db58eda3ab"),
+    RemoteFile(f"{HOST}/val.tar", "val_set", ("val_*.jpg",), md5="fa9a4c1eb929835a0fe68734f4868d3b"),
+    RemoteFile(f"{HOST}/train.tar", "train_set", ("train_*.jpg",), md5="8e56440e365ee852dcb0953a9307e27f"),
+))
 HEADER = ("img_name", "label")
 
 
@@ -57,4 +63,5 @@ FOODX251 = Source(
     fetch=FETCH,
     raw_dir="foodx251",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -7,10 +7,11 @@ Layout: a folder a class. File names repeat in every folder (`001.jpg`), and suf
 from functools import partial
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import KaggleDataset, Source
 
 TITLE = "Furniture-180"
 FETCH = "unpack the Kaggle data set andreybeyn/qudata-gembed-furniture-180: its class folders go there"
+FETCH_PLAN = KaggleDataset("andreybeyn/qudata-gembed-furniture-180", root_has=("*/*.jpg",))
 
 
 FURNITURE180 = Source(
@@ -22,4 +23,5 @@ FURNITURE180 = Source(
     fetch=FETCH,
     raw_dir="furniture_180",
     read_rows=partial(read_split_folders, split_folders={".": "train"}, what=TITLE, fetch=FETCH),
+    fetch_plan=FETCH_PLAN,
 )

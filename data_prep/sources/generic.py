@@ -49,6 +49,7 @@ def generic_source(key: str, domain: str, raw_dir: str, reader: str, options: Ma
         fetch=f"put the data set of the mixture's source {key!r} there",
         raw_dir=raw_dir,
         read_rows=partial(chosen.read_rows, options=chosen.options.model_validate(dict(options))),
+        fetch_plan=None,
     )
 
 

@@ -11,10 +11,11 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import list_files, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "GPR1200"
 FETCH = "unpack https://visual-computing.com/files/GPR1200/GPR1200.zip there"
+FETCH_PLAN = Urls((RemoteFile("https://visual-computing.com/files/GPR1200/GPR1200.zip", root_has=("images",)),))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -40,4 +41,5 @@ GPR1200 = Source(
     fetch=FETCH,
     raw_dir="GPR1200",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -12,10 +12,16 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "Grocery Store"
 FETCH = "git clone https://github.com/marcusklasson/GroceryStoreDataset there"
+COMMIT = "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc"  # of September 2023
+FETCH_PLAN = Urls((
+    RemoteFile(
+        f"https://github.com/marcusklasson/GroceryStoreDataset/archive/{COMMIT}.zip", root_has=("dataset/train.txt",)
+    ),
+))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -44,4 +50,5 @@ GROCERY_STORE = Source(
     fetch=FETCH,
     raw_dir="GroceryStoreDataset",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

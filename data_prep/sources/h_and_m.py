@@ -11,12 +11,13 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_text_csv, require_file, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleCompetition, Source, source_rows
 
 TITLE = "H&M articles"
 FETCH = (
     "unpack the Kaggle competition h-and-m-personalized-fashion-recommendations there: articles.csv and images/"
 )
+FETCH_PLAN = KaggleCompetition("h-and-m-personalized-fashion-recommendations")
 ARTICLE_ID_DIGITS = 10
 
 
@@ -48,4 +49,5 @@ H_AND_M = Source(
     fetch=FETCH,
     raw_dir="hm_personalized_fashion",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

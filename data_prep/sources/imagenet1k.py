@@ -12,10 +12,14 @@ import polars as pl
 
 from data_prep.sources.class_folders import read_split_folders
 from data_prep.sources.layouts import mark_missing_files, read_text_csv, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleCompetition, Packed, Source, source_rows
 
 TITLE = "ImageNet-1k"
 FETCH = "unpack the Kaggle competition imagenet-object-localization-challenge there: ILSVRC/ and LOC_val_solution.csv"
+FETCH_PLAN = KaggleCompetition(
+    "imagenet-object-localization-challenge",
+    (Packed("imagenet_object_localization_patched2019.tar.gz", root_has=("ILSVRC",)),),
+)
 PICTURES = "ILSVRC/Data/CLS-LOC"
 
 
@@ -45,4 +49,5 @@ IMAGENET1K = Source(
     fetch=FETCH,
     raw_dir="imagenet1k",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,12 +11,17 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_json, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Packed, Source, source_rows
 
 TITLE = "iMaterialist furniture 2018"
 FETCH = (
-    "train.json and validation.json of the Kaggle competition imaterialist-challenge-furniture-2018, and the pictures "
-    "they list, saved as train/<image_id>.jpg and validation/<image_id>.jpg"
+    "train.json and validation.json of "
+    "https://www.kaggle.com/competitions/imaterialist-challenge-furniture-2018/data (they hold addresses only), and "
+    "the pictures they list, saved as train/<image_id>.jpg and validation/<image_id>.jpg"
+)
+FETCH_PLAN = ByRequest(
+    f"{FETCH}; any downloader of lists of addresses will do for the pictures",
+    (Packed("imaterialist-challenge-furniture-2018.zip", root_has=("train.json",)),),
 )
 
 
@@ -44,4 +49,5 @@ IMATERIALIST_FURNITURE = Source(
     fetch=FETCH,
     raw_dir="imaterialist_furniture",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,10 +11,11 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_text_csv, require_file, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleCompetition, Packed, Source, source_rows
 
 TITLE = "iMet 2019"
 FETCH = "unpack the Kaggle competition imet-2019-fgvc6 there: train.csv and train/"
+FETCH_PLAN = KaggleCompetition("imet-2019-fgvc6", (Packed("train.zip", "train"),))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -48,4 +49,5 @@ IMET = Source(
     fetch=FETCH,
     raw_dir="imet-2019",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

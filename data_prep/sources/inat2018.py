@@ -13,7 +13,7 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_coco, read_lines
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "iNaturalist 2018"
@@ -21,6 +21,12 @@ FETCH = (
     "train_val2018.tar.gz, train2018.json.tar.gz and val2018.json.tar.gz of "
     "https://ml-inat-competition-datasets.s3.amazonaws.com/2018/, unpacked there"
 )
+HOST = "https://ml-inat-competition-datasets.s3.amazonaws.com/2018"
+FETCH_PLAN = Urls((  # the small ones first: a wrong address shows before the 120 GB
+    RemoteFile(f"{HOST}/val2018.json.tar.gz", root_has=("val2018.json",), md5="f2ed8bfe3e9901cdefceb4e53cd3775d"),
+    RemoteFile(f"{HOST}/train2018.json.tar.gz", root_has=("train2018.json",), md5="bfa29d89d629cbf04d826a720c0a68b0"),
+    RemoteFile(f"{HOST}/train_val2018.tar.gz", "train_val2018", md5="b1c6952ce38f31868cc50ea72d066cc3"),
+))
 SPLIT_LISTS = "Inat_dataset_splits"
 
 
@@ -62,4 +68,5 @@ INAT2018 = Source(
     fetch=FETCH,
     raw_dir="inat2018",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

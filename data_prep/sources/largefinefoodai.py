@@ -7,10 +7,12 @@ those of Food2K. All rows are 'train'.
 from functools import partial
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import RemoteFile, Source, Urls
 
 TITLE = "LargeFineFoodAI"
 FETCH = "Train.tar of the Kaggle competition largefinefoodai-iccv-recognition (its data page gives the address)"
+HOST = "https://s3plus.meituan.net/v1/mss_fad1a48f61e8451b8172ba5abfdbbee5/foodai-workshop-challenge"
+FETCH_PLAN = Urls((RemoteFile(f"{HOST}/Train.tar", "Train"),))
 
 
 LARGEFINEFOODAI = Source(
@@ -22,4 +24,5 @@ LARGEFINEFOODAI = Source(
     fetch=FETCH,
     raw_dir="largefinefoodai",
     read_rows=partial(read_split_folders, split_folders={"Train": "train"}, what=TITLE, fetch=FETCH),
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,10 +11,15 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_lines
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import ByRequest, Source, source_rows
 
 TITLE = "Logo-2K+"
-FETCH = "by the link of the home page: the folders of the ten kinds, train.txt and test.txt go there"
+FETCH = (
+    "https://drive.google.com/open?id=1PTA24UTZcsnzXPN1gmV0_lRg3lMHqwp6 (also linked from "
+    "https://github.com/msn199959/Logo-2k-plus-Dataset), unpacked: the folders of the ten kinds, train.txt and "
+    "test.txt go there"
+)
+FETCH_PLAN = ByRequest(FETCH)
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -39,4 +44,5 @@ LOGO2K_PLUS = Source(
     fetch=FETCH,
     raw_dir="Logo-2K+",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,10 +11,11 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import list_files, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "LogoDet-3K"
 FETCH = "unpack LogoDet-3K.zip (Kaggle data set lyly99/logodet3k): its folders of kinds go there"
+FETCH_PLAN = KaggleDataset("lyly99/logodet3k", root_has=("*/*/*.xml",))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -39,4 +40,5 @@ LOGODET3K = Source(
     fetch=FETCH,
     raw_dir="LogoDet-3K",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,14 +11,14 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_text_csv, require_file, require_folder
-from data_prep.sources.source import KaggleCompetition, Source, source_rows
+from data_prep.sources.source import KaggleCompetition, Packed, Source, source_rows
 
 TITLE = "Products-10K"
 FETCH = (
     "unpack train.zip and test.zip of the Kaggle competition products-10k there, beside train.csv and "
     "test_kaggletest.csv"
 )
-FETCH_PLAN = KaggleCompetition("products-10k", inner_archives=("train.zip", "test.zip"))
+FETCH_PLAN = KaggleCompetition("products-10k", (Packed("train.zip", "train"), Packed("test.zip", "test")))
 OPTIONAL_TEST_LIST = "test_kaggletest.csv"
 
 

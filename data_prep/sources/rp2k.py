@@ -13,11 +13,19 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import RemoteFile, Source, Urls
 from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "RP2K"
 FETCH = "unpack rp2k_dataset.zip of https://www.pinlandata.com/rp2k_dataset there (all/train, all/test)"
+FETCH_PLAN = Urls((
+    RemoteFile(
+        "https://blob-nips2020-rp2k-dataset.obs.cn-east-3.myhuaweicloud.com/rp2k_dataset.zip",
+        root_has=("all/train",),
+        size_bytes=6_330_687_649,
+        sha256="4c32449993e720285865405c3b46d2958cb36f33a9d7db6c3d70bde49d580205",
+    ),
+))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -51,4 +59,5 @@ RP2K = Source(
     fetch=FETCH,
     raw_dir="rp2k",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -11,12 +11,13 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.sources.layouts import mark_missing_files, read_coco, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleDataset, Source, source_rows
 
 TITLE = "RPC"
 FETCH = (
     "unpack the Kaggle data set diyer22/retail-product-checkout-dataset there: instances_train2019.json and train2019/"
 )
+FETCH_PLAN = KaggleDataset("diyer22/retail-product-checkout-dataset", root_has=("instances_train2019.json",))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -43,4 +44,5 @@ RPC = Source(
     fetch=FETCH,
     raw_dir="rpc",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -10,10 +10,11 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_text_csv, require_file, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import KaggleCompetition, Source, source_rows
 
 TITLE = "Shopee product matching"
 FETCH = "unpack the Kaggle competition shopee-product-matching there: train.csv and train_images/"
+FETCH_PLAN = KaggleCompetition("shopee-product-matching")
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -39,4 +40,5 @@ SHOPEE = Source(
     fetch=FETCH,
     raw_dir="shopee",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

@@ -1,7 +1,7 @@
 """What a data set tells the project about itself, and the form in which it lists its images."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -14,23 +14,43 @@ MISSING_FILE = "missing file"  # the reject reason of an annotation row whose im
 
 
 @dataclass(frozen=True)
+class Packed:
+    """An archive of a known name: inside another one, or brought by a person.
+
+    Attributes:
+        name: the file's name.
+        into: folder below the raw folder where what is inside it belongs.
+        root_has: see `RemoteFile`.
+    """
+
+    name: str
+    into: str = "."
+    root_has: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class KaggleCompetition:
     """All files of a competition; the account must have accepted its rules on the web page.
 
     Attributes:
         name: as in kaggle.com/c/<name>.
-        inner_archives: archives inside the archive, each unpacked into a folder of its own name.
+        inner_archives: archives inside the archive; one that has been unpacked by the sender is no error.
     """
 
     name: str
-    inner_archives: tuple[str, ...] = ()
+    inner_archives: tuple[Packed, ...] = ()
 
 
 @dataclass(frozen=True)
 class KaggleDataset:
-    """A data set by its `owner/name`, or `owner/name/<number>` to pin a version."""
+    """A data set by its `owner/name`, or `owner/name/<number>` to pin a version.
+
+    Attributes:
+        root_has: see `RemoteFile`.
+    """
 
     name: str
+    root_has: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,8 @@ class RemoteFile:
     Attributes:
         url: http or https.
         into: folder below the raw folder where it, or what is inside it, belongs.
+        root_has: glob patterns, relative to the folder of an archive whose content belongs into `into`. Folders
+            around that one are left out, whatever they are called: ("meta",) takes `food-101/meta/` for `meta/`.
         size_bytes: where it is known.
         sha256, md5: hex digest, where one is published.
         md5_url: address of a text file whose first word is the md5.
@@ -47,6 +69,7 @@ class RemoteFile:
 
     url: str
     into: str = "."
+    root_has: tuple[str, ...] = ()
     size_bytes: int | None = None
     sha256: str | None = None
     md5: str | None = None
@@ -65,13 +88,12 @@ class ByRequest:
     """A data set that a person has to ask for, or to fetch by hand.
 
     Attributes:
-        ask: where and how.
-        archives: what then is put into the raw folder and may be left packed: archive name -> folder below the
-            raw folder that it is unpacked into.
+        ask: where and how, and what has to lie in the raw folder then.
+        archives: what may be left packed there.
     """
 
     ask: str
-    archives: Mapping[str, str] = field(default_factory=dict)
+    archives: tuple[Packed, ...] = ()
 
 
 FetchPlan = KaggleCompetition | KaggleDataset | Urls | ByRequest
@@ -88,7 +110,8 @@ class Source:
         licence: terms in a few words, for the report.
         homepage: where a person reads about it.
         fetch: how to get it, for the error that says it is not there.
-        fetch_plan: the same for `data_prep.fetch`; None for a folder that the user brings.
+        fetch_plan: the same for `data_prep.fetch`; None only for a folder of the user's own, read by a generic
+            reader.
         raw_dir: its folder under the raw root, unless the mixture names another.
         read_rows: folder -> frame with ROW_SCHEMA's columns, paths relative to the folder. Raises ConfigError
             for a missing folder or annotation file; an annotated image without its file is a row with
@@ -103,7 +126,7 @@ class Source:
     fetch: str
     raw_dir: str
     read_rows: Callable[[Path], pl.DataFrame]
-    fetch_plan: FetchPlan | None = None
+    fetch_plan: FetchPlan | None
 
 
 def source_rows(

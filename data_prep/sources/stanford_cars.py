@@ -27,7 +27,7 @@ FETCH = (
     "cars_train/ + cars_test/ + devkit/cars_train_annos.mat + devkit/cars_test_annos_withlabels.mat, or "
     "car_ims/ + cars_annos.mat"
 )
-FETCH_PLAN = KaggleDataset("rvnrvn1/cars196")
+FETCH_PLAN = KaggleDataset("rvnrvn1/cars196", root_has=("car_ims", "cars_train"))
 N_CLASSES = 196
 LAST_TRAIN_CLASS = 98
 OFFICIAL_LISTS = {"cars_train": "cars_train_annos.mat", "cars_test": "cars_test_annos_withlabels.mat"}

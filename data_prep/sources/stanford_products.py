@@ -11,14 +11,15 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_spaced_table, require_file
-from data_prep.sources.source import ByRequest, Source, source_rows
+from data_prep.sources.source import ByRequest, Packed, Source, source_rows
 from data_prep.sources.uned_lists import has_uned_lists, read_uned_lists
 
 TITLE = "Stanford Online Products"
 FETCH = "unpack ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip in the raw root"
 FETCH_PLAN = ByRequest(
-    "ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip (2.9 GB), with any FTP program",
-    archives={"Stanford_Online_Products.zip": "."},
+    "ftp://cs.stanford.edu/cs/cvgl/Stanford_Online_Products.zip (2.9 GB) with any FTP program, or the same file by "
+    "https://drive.google.com/open?id=1TclrpQOF_ullUP99wk_gjGN8pKvtErG8",
+    (Packed("Stanford_Online_Products.zip", root_has=("Ebay_train.txt",)),),
 )
 
 

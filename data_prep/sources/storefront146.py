@@ -8,10 +8,11 @@ There is no split: all rows are 'train'.
 from functools import partial
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import KaggleDataset, Source
 
 TITLE = "Storefront-146"
 FETCH = "unpack the Kaggle data set kerrit/storefront-146: its class folders go there"
+FETCH_PLAN = KaggleDataset("kerrit/storefront-146", root_has=("*/*.jpg", "*/*.jpeg"))
 
 
 STOREFRONT146 = Source(
@@ -23,4 +24,5 @@ STOREFRONT146 = Source(
     fetch=FETCH,
     raw_dir="storefronts_146",
     read_rows=partial(read_split_folders, split_folders={".": "train"}, what=TITLE, fetch=FETCH),
+    fetch_plan=FETCH_PLAN,
 )

@@ -7,10 +7,11 @@ whole name is the class. There is no split: all rows are 'train'.
 from functools import partial
 
 from data_prep.sources.class_folders import read_split_folders
-from data_prep.sources.source import Source
+from data_prep.sources.source import ByRequest, Packed, Source
 
 TITLE = "VMMRdb"
-FETCH = "VMMRdb.zip by the link on the home page: its class folders go there"
+FETCH = "VMMRdb.zip by the Dropbox link on https://github.com/faezetta/VMMRdb: its class folders go there"
+FETCH_PLAN = ByRequest(FETCH, (Packed("VMMRdb.zip", root_has=("*_*_*/*.jpg",)),))
 
 
 VMMRDB = Source(
@@ -22,4 +23,5 @@ VMMRDB = Source(
     fetch=FETCH,
     raw_dir="VMMRdb",
     read_rows=partial(read_split_folders, split_folders={".": "train"}, what=TITLE, fetch=FETCH),
+    fetch_plan=FETCH_PLAN,
 )

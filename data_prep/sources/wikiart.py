@@ -11,13 +11,30 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.sources.layouts import mark_missing_files, read_path_and_label, require_folder
-from data_prep.sources.source import Source, source_rows
+from data_prep.sources.source import RemoteFile, Source, Urls, source_rows
 
 TITLE = "WikiArt"
 FETCH = (
     "wikiart.zip by the link of the home page unpacked to wikiart/, and Style/style_train.csv and "
     "Style/style_val.csv of the same page"
 )
+COMMIT = "27876da69ef538fd2bc90eb044e3231d4006f8e5"  # of August 2023
+LISTS = f"https://raw.githubusercontent.com/cs-chan/ArtGAN/{COMMIT}/WikiArt%20Dataset/Style"
+FETCH_PLAN = Urls((
+    RemoteFile(
+        f"{LISTS}/style_train.csv",
+        "Style",
+        size_bytes=3_658_221,
+        sha256="5a70342fe9f72a90e68af6c6aae1eb6b7852d7ddd360eb9d6a5558f4d78b4123",
+    ),
+    RemoteFile(
+        f"{LISTS}/style_val.csv",
+        "Style",
+        size_bytes=1_575_672,
+        sha256="9a28b6416fec793c9baf21fb1999fd3a28704d5a7b51ef78158b8fba6c1a1984",
+    ),
+    RemoteFile("http://web.fsktm.um.edu.my/~cschan/source/ICIP2017/wikiart.zip", "wikiart", ("Impressionism",)),
+))
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -42,4 +59,5 @@ WIKIART = Source(
     fetch=FETCH,
     raw_dir="wikiart",
     read_rows=read_rows,
+    fetch_plan=FETCH_PLAN,
 )

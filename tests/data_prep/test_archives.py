@@ -8,7 +8,8 @@ import zlib
 
 import pytest
 
-from data_prep.archives import BLOCK_BYTES, DamagedArchive, Limits, is_archive, safe_parts, unpack
+from data_prep.archive_members import BLOCK_BYTES, Limits
+from data_prep.archives import DamagedArchive, is_archive, safe_parts, unpack
 from data_prep.errors import ConfigError
 
 FILES = {"train/1.jpg": b"one", "train/b/2.jpg": b"two" * 1000, "名前/é.csv": b"a,b\n"}
@@ -71,6 +72,40 @@ def test_a_single_top_folder_of_the_targets_name_is_left_out(tmp_path):
     assert files_below(tmp_path / "train") == {"1.jpg": b"one", "train/2.jpg": b"two"}
     unpack(write(tmp_path / "other.zip", members), tmp_path / "other")
     assert sorted(files_below(tmp_path / "other")) == ["train/1.jpg", "train/train/2.jpg"]
+
+
+@every_format
+def test_folders_around_the_content_are_left_out_whatever_they_are_called(tmp_path, name):
+    members = {"README": b"read", "raw/set v2/meta/train.txt": b"list", "raw/set v2/images/a/1.jpg": b"one"}
+    content = {"README": b"read", "meta/train.txt": b"list", "images/a/1.jpg": b"one"}
+    archive = write(tmp_path / name, members)
+    for patterns in (("meta",), ("nowhere", "meta/*.txt"), ("images/*/*.jpg",)):
+        out = tmp_path / "-".join(patterns).replace("/", "-")
+        assert unpack(archive, out, root_has=patterns) == 3 and files_below(out) == content
+        assert sorted(path.name for path in out.iterdir()) == ["README", "images", "meta"]  # no empty raw/
+    assert unpack(archive, tmp_path / "meta", root_has=("meta",)) == 3  # joined with what is there, by the same rule
+    assert files_below(tmp_path / "meta") == content and not (tmp_path / "meta" / "raw").exists()
+
+
+@every_format
+def test_content_at_the_top_stays_there_and_so_does_what_is_not_found_or_found_twice(tmp_path, name):
+    members = {"train/a/1.jpg": b"1", "x/train/a/1.jpg": b"deeper", "y/val/b/2.jpg": b"2", "z/val/b/3.jpg": b"3"}
+    archive = write(tmp_path / name, members)
+    for number, patterns in enumerate([("train",), ("nowhere",), ("val",)]):
+        unpack(archive, tmp_path / f"out{number}", root_has=patterns)
+        assert files_below(tmp_path / f"out{number}") == members
+    same = write(tmp_path / f"same{name}", {"out9/1.jpg": b"one"})
+    unpack(same, tmp_path / "out9", root_has=("nowhere",))  # the rule about the target's name holds then
+    assert files_below(tmp_path / "out9") == {"1.jpg": b"one"}
+
+
+def test_resource_forks_of_macos_are_left_out(tmp_path):
+    members = {"set/a/1.jpg": b"one", "__MACOSX/set/a/._1.jpg": b"fork", "__MACOSX/._set": b"fork"}
+    assert unpack(write_zip(tmp_path / "a.zip", members), tmp_path / "set") == 1
+    assert files_below(tmp_path / "set") == {"a/1.jpg": b"one"}
+    hostile = write_zip(tmp_path / "b.zip", {"__MACOSX/../../evil": b"evil"})
+    with pytest.raises(ConfigError, match="leaves the folder"):
+        unpack(hostile, tmp_path / "set")
 
 
 def test_utf_8_names_are_found_without_the_zip_flag(tmp_path):

@@ -8,7 +8,8 @@ from email.utils import format_datetime
 import pytest
 
 from data_prep import download as module
-from data_prep.download import DownloadError, Expected, Patience, download
+from data_prep.download import DownloadError, Patience, download
+from data_prep.part_file import Expected
 from data_prep.remote import remote_url
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes

@@ -2,15 +2,11 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 import random
 import subprocess
 import sys
-import tarfile
-import zipfile
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,42 +15,28 @@ from data_prep.download import DownloadError, Patience
 from data_prep.errors import ConfigError
 from data_prep.fetch import fetch_source, main
 from data_prep.sources import SOURCES
-from data_prep.sources.source import ByRequest, KaggleDataset, RemoteFile, Source, Urls, source_rows
+from data_prep.sources.generic import generic_source
+from data_prep.sources.source import KaggleDataset, RemoteFile, Source, Urls, source_rows
 
 ROOT = Path(__file__).parents[2]
 QUICK = Patience(max_tries=2, first_wait_s=0.001)
 
 
-def zip_of(members):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+@pytest.fixture
+def products(pack):
+    """What Kaggle sends of Products-10K."""
+    return pack("products-10k.zip", {
+        "train.csv": b"name,class,group\n3.jpg,0,0\n4.jpg,0,0\n",
+        "train.zip": pack("train.zip", {"train/3.jpg": b"3", "train/4.jpg": b"4"}),
+        "test.zip": pack("test.zip", {"9.jpg": b"9"}),
+        "test_kaggletest.csv": b"name,class,Usage\n9.jpg,0,Public\n10.jpg,0,Private\n",
+    })
 
 
-def tar_of(members):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-PRODUCTS = zip_of({
-    "train.csv": b"name,class,group\n3.jpg,0,0\n4.jpg,0,0\n",
-    "train.zip": zip_of({"train/3.jpg": b"3", "train/4.jpg": b"4"}),
-    "test.zip": zip_of({"9.jpg": b"9"}),
-    "test_kaggletest.csv": b"name,class,Usage\n9.jpg,0,Public\n10.jpg,0,Private\n",
-})
-
-
-def landmarks(hosted, md5=None):
+def landmarks(hosted, pack, md5=None):
     """Two of Google Landmarks' files, as its plan describes them."""
     picture = "train/0/1/2/012abc.jpg"
-    tar = tar_of({picture.removeprefix("train/"): b"picture"})
+    tar = pack("images_000.tar", {picture.removeprefix("train/"): b"picture"})
     url = hosted("/train/images_000.tar", tar)
     digest = (md5 or hashlib.md5(tar).hexdigest()) + "  images_000.tar\n"
     files = (
@@ -64,8 +46,8 @@ def landmarks(hosted, md5=None):
     return dataclasses.replace(SOURCES["gldv2"], fetch_plan=Urls(files))
 
 
-def test_a_competition_ends_as_a_folder_that_its_reader_reads(kaggle_site, web, hosted, tmp_path, capsys):
-    hosted("/storage/products-10k/archive.zip", PRODUCTS, drops=[None, 300])
+def test_a_competition_ends_as_a_folder_that_its_reader_reads(kaggle_site, web, hosted, tmp_path, products, capsys):
+    hosted("/storage/products-10k/archive.zip", products, drops=[None, 300])
     assert main(["products_10k", "--raw-root", str(tmp_path), "--accept-terms"]) == 0
     assert "products-10k: 4 images listed, 1 without a file" in capsys.readouterr().out
     folder = tmp_path / "products-10k"
@@ -79,8 +61,8 @@ def test_a_competition_ends_as_a_folder_that_its_reader_reads(kaggle_site, web, 
     assert len(web.requests) == n_requests  # the marker is enough, not even credentials are asked for
 
 
-def test_a_kaggle_data_set_is_fetched_by_its_owner_and_name(kaggle_site, hosted, tmp_path):
-    hosted("/storage/some-toys.zip", zip_of({"1.jpg": b"1"}))
+def test_a_kaggle_data_set_is_fetched_by_its_owner_and_name(kaggle_site, hosted, pack, tmp_path):
+    hosted("/storage/some-toys.zip", pack("some-toys.zip", {"1.jpg": b"1"}))
     toys = Source(
         "toys", "toys", "Toys", "free", "", "", "toys", lambda folder: source_rows(["a"], ["1.jpg"]),
         KaggleDataset("jane/some-toys"),
@@ -99,8 +81,8 @@ def test_rules_not_accepted_is_one_error_without_secrets(kaggle_site, tmp_path, 
     assert not (tmp_path / "products-10k" / "train.csv").exists()
 
 
-def test_addresses_with_checksums_come_in_order_and_once(web, hosted, tmp_path):
-    source, told = landmarks(hosted), []
+def test_addresses_with_checksums_come_in_order_and_once(web, hosted, pack, tmp_path):
+    source, told = landmarks(hosted, pack), []
     assert fetch_source(source, tmp_path, QUICK, told.append) == {"listed": 2, "missing": 1}
     assert told[-1] == "[2/2] images_000.tar: unpacking"
     n_requests = len(web.requests)
@@ -108,8 +90,8 @@ def test_addresses_with_checksums_come_in_order_and_once(web, hosted, tmp_path):
     assert len(web.requests) == n_requests and told[-1] == "[2/2] images_000.tar: done before"
 
 
-def test_what_was_deleted_is_fetched_again_and_so_is_a_changed_file(web, hosted, tmp_path):
-    source = landmarks(hosted)
+def test_what_was_deleted_is_fetched_again_and_so_is_a_changed_file(web, hosted, pack, tmp_path):
+    source = landmarks(hosted, pack)
     fetch_source(source, tmp_path, QUICK)
     (tmp_path / "gldv2" / "metadata" / "train_clean.csv").unlink()
     n_requests = len(web.requests)
@@ -122,18 +104,18 @@ def test_what_was_deleted_is_fetched_again_and_so_is_a_changed_file(web, hosted,
     assert len(web.requests) == n_requests + 2
 
 
-def test_a_wrong_md5_and_an_md5_file_that_is_none_are_errors(hosted, tmp_path):
+def test_a_wrong_md5_and_an_md5_file_that_is_none_are_errors(hosted, pack, tmp_path):
     with pytest.raises(DownloadError, match=r"images_000\.tar: md5 of what came"):
-        fetch_source(landmarks(hosted, md5="0" * 32), tmp_path, QUICK)
+        fetch_source(landmarks(hosted, pack, md5="0" * 32), tmp_path, QUICK)
     with pytest.raises(DownloadError, match=r"md5\.images_000\.txt: expected an md5, got 'nothing"):
-        fetch_source(landmarks(hosted, md5="nothing"), tmp_path, QUICK)
+        fetch_source(landmarks(hosted, pack, md5="nothing"), tmp_path, QUICK)
     assert not (tmp_path / "gldv2" / "train").exists()
 
 
-def test_an_interruption_while_unpacking_goes_on_without_fetching_again(web, hosted, tmp_path, monkeypatch):
-    source = landmarks(hosted)
+def test_an_interruption_while_unpacking_goes_on_without_fetching_again(web, hosted, tmp_path, pack, monkeypatch):
+    source = landmarks(hosted, pack)
 
-    def interrupted(archive, folder):
+    def interrupted(archive, folder, root_has):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -145,15 +127,15 @@ def test_an_interruption_while_unpacking_goes_on_without_fetching_again(web, hos
     assert len(web.requests) == n_requests
 
 
-def test_a_damaged_archive_is_deleted_and_a_hostile_one_named(web, hosted, tmp_path):
-    source = landmarks(hosted)
+def test_a_damaged_archive_is_deleted_and_a_hostile_one_named(web, hosted, pack, tmp_path):
+    source = landmarks(hosted, pack)
     lists, tar = source.fetch_plan.files
     source = dataclasses.replace(source, fetch_plan=Urls((lists, dataclasses.replace(tar, md5_url=None))))
     whole = web.files["/train/images_000.tar"].content
     web.files["/train/images_000.tar"].content = whole[:515]
     with pytest.raises(DownloadError, match=r"'0/1/2/012abc\.jpg'.* damaged.*run the command again"):
         fetch_source(source, tmp_path, QUICK)
-    web.files["/train/images_000.tar"].content = tar_of({"../../evil.jpg": b"evil"})
+    web.files["/train/images_000.tar"].content = pack("images_000.tar", {"../../evil.jpg": b"evil"})
     with pytest.raises(ConfigError, match=r"member '\.\./\.\./evil\.jpg': its name leaves the folder"):
         fetch_source(source, tmp_path / "second", QUICK)
     assert not list(tmp_path.rglob("evil.jpg"))
@@ -161,7 +143,7 @@ def test_a_damaged_archive_is_deleted_and_a_hostile_one_named(web, hosted, tmp_p
     assert fetch_source(source, tmp_path, QUICK)["listed"] == 2
 
 
-def test_by_request_says_where_to_ask_and_unpacks_what_was_put_there(tmp_path, capsys):
+def test_by_request_says_where_to_ask_and_unpacks_what_was_put_there(tmp_path, pack, capsys):
     assert main(["stanford_products", "--raw-root", str(tmp_path)]) == 1
     said = capsys.readouterr().err
     folder = tmp_path / "Stanford_Online_Products"
@@ -171,7 +153,8 @@ def test_by_request_says_where_to_ask_and_unpacks_what_was_put_there(tmp_path, c
     members = {"Ebay_train.txt": header + b"1 1 1 a_final/1_0.JPG\n", "a_final/1_0.JPG": b"1", "Ebay_test.txt": header}
     folder.mkdir()
     archive = folder / "Stanford_Online_Products.zip"
-    archive.write_bytes(zip_of({f"Stanford_Online_Products/{name}": content for name, content in members.items()}))
+    members = {f"Stanford_Online_Products/{name}": content for name, content in members.items()}
+    archive.write_bytes(pack(archive.name, members))
     assert main(["stanford_products", "--raw-root", str(tmp_path)]) == 0
     assert "1 images listed, 0 without a file" in capsys.readouterr().out
     assert archive.is_file() and (folder / "a_final" / "1_0.JPG").is_file()
@@ -186,40 +169,25 @@ def test_nothing_is_fetched_before_the_terms_are_accepted(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_source_and_somebody_else_s_folder_are_errors(hosted, tmp_path, capsys):
+def test_an_unknown_source_and_somebody_else_s_folder_are_errors(hosted, tmp_path, pack, capsys):
     assert main(["sop"]) == 1
     said = capsys.readouterr().err
     assert "no source 'sop'; known: " in said and all(key in said for key in SOURCES)
     (tmp_path / "gldv2").mkdir()
     (tmp_path / "gldv2" / "mine.txt").write_text("mine")
     with pytest.raises(ConfigError, match="not empty, and not made by fetch"):
-        fetch_source(landmarks(hosted), tmp_path, QUICK)
+        fetch_source(landmarks(hosted, pack), tmp_path, QUICK)
     (tmp_path / "gldv2" / "sample_world.json").write_text("{}")
     with pytest.raises(ConfigError, match="a rendered miniature lies there"):
-        fetch_source(landmarks(hosted), tmp_path, QUICK)
+        fetch_source(landmarks(hosted, pack), tmp_path, QUICK)
 
 
-def test_every_plan_can_be_carried_out_and_every_address_is_whole():
-    planned = [source for source in SOURCES.values() if source.fetch_plan is not None]
-    assert {source.key for source in planned} >= {
-        "products_10k", "stanford_products", "stanford_cars", "deepfashion_inshop", "gldv2", "met"
-    }
-    for source in planned:
-        if isinstance(source.fetch_plan, ByRequest):
-            assert source.fetch_plan.ask
-            continue
-        items = fetch._items(source)
-        assert len({(item.into, item.name) for item in items}) == len(items) > 0
-        for file in getattr(source.fetch_plan, "files", ()):
-            assert urlsplit(file.url).scheme in ("http", "https") and urlsplit(file.url).path.rpartition("/")[2]
-    assert len(SOURCES["gldv2"].fetch_plan.files) == 5 + 500 + 100 + 20
-    assert SOURCES["gldv2"].fetch_plan.files[-1].md5_url.endswith("/md5sum/train/md5.images_499.txt")
-
-
-def test_a_source_without_a_plan_says_where_a_person_gets_it(tmp_path, capsys):
-    unplanned = next(source for source in SOURCES.values() if source.fetch_plan is None)
-    assert main([unplanned.key, "--raw-root", str(tmp_path), "--accept-terms"]) == 1
-    assert f"fetch does not know where it comes from; {unplanned.fetch}" in capsys.readouterr().err
+def test_a_folder_of_one_s_own_has_nothing_to_fetch_and_says_where_it_belongs(tmp_path, capsys):
+    own = generic_source("my_toys", "toys", "toys", "class_folders", {})
+    with pytest.raises(ConfigError, match=r"my_toys: a folder of your own .*; put the data set of the"):
+        fetch_source(own, tmp_path, QUICK)
+    assert main(["class_folders"]) == 1
+    assert "error: class_folders: a folder of your own that a mixture's `reader:` reads" in capsys.readouterr().err
 
 
 CHILD = """
@@ -228,6 +196,7 @@ from pathlib import Path
 from data_prep import archives
 from data_prep.fetch import fetch_source
 from data_prep.sources import SOURCES
+from data_prep.sources.generic import generic_source
 from data_prep.sources.source import RemoteFile, Urls
 archives.BLOCK_BYTES = 100  # many small steps, so that a kill finds every one of them
 files = [RemoteFile(sys.argv[2] + path, into) for path, into in (("/train_clean.csv", "metadata"), ("/a.tar", "train"))]
@@ -235,10 +204,10 @@ fetch_source(dataclasses.replace(SOURCES["gldv2"], fetch_plan=Urls(tuple(files))
 """
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_bytes(web, hosted, tmp_path):
+def test_killed_at_any_moment_it_ends_with_the_same_bytes(web, hosted, pack, tmp_path):
     pictures = {f"{n // 100}/{n // 10 % 10}/{n % 10}/{n:03d}.jpg": f"{n}".encode() * 500 for n in range(1000)}
     hosted("/train_clean.csv", b"landmark_id,images\n7," + " ".join(f"{n:03d}" for n in range(1000)).encode() + b"\n")
-    hosted("/a.tar", tar_of(pictures), pause_s=0.06)
+    hosted("/a.tar", pack("a.tar", pictures), pause_s=0.06)
     draw, n_kills = random.Random(0), 0
     command = [sys.executable, "-c", CHILD, str(tmp_path), web.url("")]
     while True:

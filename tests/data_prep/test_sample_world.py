@@ -174,6 +174,12 @@ def test_what_is_interrupted_leaves_nothing_under_a_final_name(tmp_path, monkeyp
     assert (tmp_path / SOURCES["met"].raw_dir / MARK).is_file()
 
 
+def test_pictures_in_no_list_are_drawn_and_not_counted(tmp_path):
+    assert render_world(tmp_path, 0, TINY, 1, ["fashion200k"]) == {"fashion200k": 4 * 4}  # products, pictures
+    there = [path for path in hashes(tmp_path) if path.endswith(".jpeg")]
+    assert len(there) == 4 * 5 - 1  # each has a poor one more, and a listed one is missing
+
+
 def test_a_number_of_images_is_met_about():
     for n_images in (1_200, 20_000):
         assert count_photos(scale=scale_for(n_images)) == pytest.approx(n_images, rel=0.1)
@@ -182,14 +188,28 @@ def test_a_number_of_images_is_met_about():
 def test_the_command(tmp_path, capsys, monkeypatch):
     asked = {}
 
-    def remembered(out, seed, scale, n_workers):
-        asked.update(out=out, seed=seed, scale=scale, n_workers=n_workers)
+    def remembered(out, seed, scale, n_workers, sources):
+        asked.update(out=out, seed=seed, scale=scale, n_workers=n_workers, sources=sources)
         return {"met": 7}
 
     monkeypatch.setattr(sample_world, "render_world", remembered)
     assert main(["--out", str(tmp_path), "--seed", "3", "--images", "6600", "--workers", "2"]) == 0
     assert asked["seed"] == 3 and asked["n_workers"] == 2 and asked["scale"] == pytest.approx(2.0, rel=0.1)
     assert f"{tmp_path / SOURCES['met'].raw_dir}: 7 photos" in capsys.readouterr().out
+    assert asked["sources"] == list(RENDERED)
+    assert main(["--out", str(tmp_path), "--sources", "shopee", "met", "shopee"]) == 0
+    assert asked["sources"] == ["shopee", "met"] and asked["scale"] == 1
+    assert main(["--out", str(tmp_path), "--sources", "all"]) == 0
+    assert asked["sources"] == list(SOURCES)
+
+
+def test_an_unknown_source_is_refused_with_the_known_names(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--out", str(tmp_path), "--sources", "shoppee"])
+    assert "shopee" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=r"sample_world: no miniature of source 'toys'; known: .*gldv2"):
+        render_world(tmp_path, sources=["toys"])
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
-"""What all six painters of the sample world have in common."""
+"""What all painters of the sample world have in common, and the miniatures, each rendered once."""
 
 import numpy as np
 import pytest
 
 from data_prep.miniature.raw_data import family_of
+from data_prep.miniature.worlds import LAYOUTS
+from data_prep.sample_world import render_world
+from data_prep.sources import SOURCES
+
+SEED, SCALE = 3, 0.1
 
 
 def streams(item, seed=0):
@@ -37,3 +42,45 @@ def painter_checks():
             assert min(differing) > 0.02, f"{style}: two items look the same"
 
     return check
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """miniature(source) -> (raw root that holds it, its plan)."""
+    root, done = tmp_path_factory.mktemp("miniatures"), {}
+
+    def render(source):
+        if source not in done:
+            render_world(root, SEED, SCALE, n_workers=1, sources=[source])
+            done[source] = LAYOUTS[source](SEED, SCALE)
+        return root, done[source]
+
+    return render
+
+
+@pytest.fixture
+def read_and_planned(tmp_path):
+    """read_and_planned(plan): the rows that its reader makes of the files, and those that were planned.
+
+    (path, class key, split, role, reject reason), sorted; the class of a reject does not count. The pictures are
+    empty files: this is for layouts that the rendered world does not use.
+    """
+
+    def read(data):
+        for path, content in [*data.files.items(), *((p.path, b"") for p in data.photos if p.defect != "missing")]:
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_bytes(content)
+        columns = ("path", "class_key", "split", "role", "reject_reason")
+        found = SOURCES[data.source].read_rows(tmp_path).select(columns).rows()
+        planned = [
+            (p.path, p.class_key, p.split, p.role, p.reason or ("missing file" if p.defect == "missing" else None))
+            for p in data.photos
+            if p.listed
+        ]
+        reasons = {path: reason for path, *_, reason in planned}
+        return tuple(
+            sorted(((path, None if reasons.get(path) else key, *rest) for path, key, *rest in rows), key=str)
+            for rows in (found, planned)
+        )
+
+    return read

@@ -4,20 +4,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_prep.images import check_image
 from data_prep.miniature.darkroom import ARTISTS, draw_item, encode
 from data_prep.miniature.raw_data import DEFECTS, Photo
+from data_prep.miniature.small_sets import STYLES
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize(
     ("defect", "format", "mode"),
-    [("", "JPEG", "RGB"), ("grey", "JPEG", "L"), ("cmyk", "JPEG", "CMYK"), ("png", "PNG", "RGB")],
+    [
+        ("", "JPEG", "RGB"),
+        ("grey", "JPEG", "L"),
+        ("cmyk", "JPEG", "CMYK"),
+        ("png", "PNG", "RGB"),
+        ("webp", "WEBP", "RGB"),
+        ("palette", "PNG", "P"),
+        ("tiny", "JPEG", "RGB"),
+    ],
 )
 def test_usable_defects(defect, format, mode):
     image = Image.open(io.BytesIO(encode(PICTURE, 90, defect)))
     image.load()
-    assert (image.format, image.mode, image.size) == (format, mode, (60, 40))
+    assert (image.format, image.mode, image.size) == (format, mode, (40, 40) if defect == "tiny" else (60, 40))
 
 
 def test_broken_files_do_not_decode():
@@ -26,6 +36,7 @@ def test_broken_files_do_not_decode():
     with pytest.raises(OSError, match="truncated"):
         Image.open(io.BytesIO(half)).load()
     assert encode(PICTURE, 90, "empty") == b""
+    assert check_image(encode(PICTURE, 90, "html")).reason == "html page"
 
 
 def test_an_unknown_defect_names_the_known_ones():
@@ -46,4 +57,4 @@ def test_an_items_photos_without_the_missing_one():
 
 
 def test_every_data_set_has_its_painter():
-    assert ARTISTS.keys() == DEFECTS.keys()
+    assert ARTISTS.keys() >= DEFECTS.keys() | STYLES.keys()

@@ -1,5 +1,8 @@
 import json
 
+import pytest
+
+from data_prep.errors import ConfigError
 from data_prep.sources.food_recognition2022 import read_rows
 
 
@@ -12,7 +15,22 @@ def test_pictures_of_one_food_are_taken_whole_the_others_are_counted_rejects(lay
     assert seen(read_rows(lay_out([f"images/{name}" for name in names[:-1]], {"annotations.json": text}))) == [
         ("1058", "images/one.jpg", "train", "", None),
         ("7", "images/twice.jpg", "train", "", None),
-        ("uncropped-two.jpg", "images/two.jpg", "train", "", "several things in one picture"),
-        ("uncropped-none.jpg", "images/none.jpg", "train", "", "nothing annotated"),
+        ("uncropped-images/two.jpg", "images/two.jpg", "train", "", "several things in one picture"),
+        ("uncropped-images/none.jpg", "images/none.jpg", "train", "", "nothing annotated"),
         ("7", "images/gone.jpg", "train", "", "missing file"),
     ]
+
+
+def test_the_kaggle_copy_has_two_lists_with_ids_of_their_own(lay_out, seen):
+    lists, pictures = {}, []
+    for part, food in (("public_training_set_release_2.0", 1058), ("public_validation_set_2.0", 7)):
+        tree = {"images": [{"id": 5, "file_name": "a.jpg"}], "annotations": [{"image_id": 5, "category_id": food}]}
+        lists[f"raw_data/{part}/annotations.json"] = json.dumps(tree)
+        pictures.append(f"raw_data/{part}/images/a.jpg")
+    rows = read_rows(lay_out(pictures, lists))
+    assert seen(rows) == [("1058", pictures[0], "train", "", None), ("7", pictures[1], "train", "", None)]
+
+
+def test_neither_layout(lay_out):
+    with pytest.raises(ConfigError, match=r"no folder .*images; to get it: unpack the Kaggle data set"):
+        read_rows(lay_out())

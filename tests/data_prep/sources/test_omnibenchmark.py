@@ -18,6 +18,16 @@ def test_ids_are_of_their_realm_and_records_are_called_in_two_ways(lay_out, seen
     ]
 
 
+def test_a_picture_recorded_again_is_one_row_and_paths_may_begin_with_the_part(lay_out, seen):
+    lists = {"car/car.val/record.txt": "val/images/a.jpg 3\nimages/b.jpg 3\na.jpg 3\nimages/b.jpg 0\n"}
+    rows = read_rows(lay_out(["car/car.val/images/a.jpg", "car/car.val/images/b.jpg"], lists))
+    assert seen(rows) == [
+        ("car/3", "car/car.val/images/a.jpg", "train", "", None),
+        ("car/3", "car/car.val/images/b.jpg", "train", "", None),
+    ]
+    assert rows["more_class_keys"].to_list() == [[], ["car/0"]]
+
+
 def test_no_realm_and_no_records(lay_out):
     with pytest.raises(ConfigError, match=r"no <realm>/<realm>.train in"):
         read_rows(lay_out(["car/train/a.jpg"]))
