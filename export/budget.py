@@ -114,11 +114,11 @@ def record_kernels(embedder: nn.Module, image_px: int) -> Kernels:
     """The kernels of one image through the exported form of the embedder; the resize is the harness's."""
     empty = hollow(embedder)
     with torch.no_grad(), portable_calls():
-        tower = portable_tower(empty.backbone)
+        tower, head = portable_tower(empty.backbone), folded(empty.head)
         image = torch.empty(1, 3, image_px, image_px, device="meta")
         with KernelRecorder() as recorder:
             features = empty.head_input(tower(image), torch.empty(1, 2, device="meta"))
-            embedding = folded(empty.head)(features)
+            embedding = head(features)
             embedding / torch.sqrt(torch.sum(embedding * embedding, dim=1, keepdim=True))
     return recorder.kernels
 

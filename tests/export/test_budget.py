@@ -95,6 +95,12 @@ def test_a_trained_embedder_fits_and_is_left_alone(tiny_embedder, tiny_spec):
     assert next(tiny_embedder.parameters()).device.type == "cpu"
 
 
+def test_parallel_layers_cost_as_much_as_the_one_they_become(make_embedder, tiny_spec):
+    embedders = [make_embedder("linear"), make_embedder("parallel", options={"dropouts": [0.1] * 20})]
+    one, many = (estimate_budget(embedder, tiny_spec.image_px) for embedder in embedders)
+    assert (many.verdict, many.model_ms, many.n_kernels) == ("fits", one.model_ms, one.n_kernels)
+
+
 def test_a_forward_pass_that_needs_values_is_unknown_not_a_crash():
     class Peeks(nn.Module):
         def forward(self, images):

@@ -97,6 +97,8 @@ def write_shards(shards_dir: Path) -> Path:
                         "more_class_keys": [],
                         "split": split,
                         "role": role,
+                        "original_width_px": 40,
+                        "original_height_px": 32,
                     }
                     _add(archive, f"{key}.jpg", encode(coloured_image(colour, 100 * class_id + number)))
                     _add(archive, f"{key}.json", json.dumps(meta).encode())
