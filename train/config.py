@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from data_prep.config_files import find_named, read_config
-from train.loss_config import ClassifierConfig, DistillationConfig, MarginConfig
+from train.loss_config import ClassifierConfig, DistillationConfig, DomainTeachersConfig, MarginConfig
 from train.model_config import BackboneConfig, HeadConfig
 
 CONFIGS_DIR = Path(__file__).parent / "configs"
@@ -15,7 +15,8 @@ CONFIGS_DIR = Path(__file__).parent / "configs"
 class LrRule(BaseModel, extra="forbid", frozen=True):
     """Some parameters and their learning-rate scale, or that they are frozen.
 
-    `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or is `classifier.centres`.
+    `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or
+    `teachers.` or is `classifier.centres`.
     `blocks`: a transformer tower's blocks, [first, end): [0, 10] is blocks 0 to 9.
     """
 
@@ -118,6 +119,7 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     margin: MarginConfig
     classifier: ClassifierConfig = ClassifierConfig()
     distillation: DistillationConfig | None = None
+    domain_teachers: DomainTeachersConfig | None = None
     head_dropout: float = Field(default=0.0, ge=0, lt=1, description="of the head's own dropout layer, see HeadConfig")
     augmentation: AugmentationConfig = AugmentationConfig()
     batch_norm: Literal["train", "frozen"] = "frozen"
@@ -168,6 +170,10 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError(f"stage names repeat: {names}")
         if self.stages[0].classifier.start == "keep":
             raise ValueError("stages.0: there are no centres to keep before the first stage")
+        dims = {stage.domain_teachers.dim for stage in self.stages if stage.domain_teachers is not None}
+        if len(dims) > 1:
+            raise ValueError(f"domain_teachers.dim differs between stages ({sorted(dims)}); they are carried from one "
+                             "stage to the next, so it must be the same")
         return self
 
 

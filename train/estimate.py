@@ -3,7 +3,8 @@
 python -m train.estimate vith14 --images 300000 [--classes 30000] [--utilisation 0.4] [key=value ...]
 
 FLOPs are counted by running each stage's real model on the meta device (2 a multiply-add), with the backward pass of
-what that stage trains. Validation, data loading and elementwise operations are left out.
+what that stage trains. Validation, data loading and elementwise operations are left out; domain teachers are counted
+with their softmax over all classes, but with the linear layer of one domain.
 """
 
 import argparse
@@ -99,14 +100,15 @@ def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_c
     # Weights, gradient and two moments are float32 whatever the precision; so are the logits, about 4 copies of them.
     memory = 4 * counted.n_parameters + counted.n_trained * {"sgd": 8, "sam": 16}.get(stage.optimizer.kind, 12)
     memory += 4 * counted.n_parameters if stage.ema_decay is not None else 0
-    memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_classes)
+    n_logits = n_classes * (1 if stage.domain_teachers is None else 2)
+    memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_logits)
     return StageCost(stage.name, stage.image_px, n_images, flops, memory, is_half)
 
 
 @dataclass(frozen=True)
 class ImageCount:
-    """Of one image: FLOPs of the tower forward, of a training step, of a step of head and classifier alone; float32
-    bytes that autograd keeps. Of the model with its classifier: parameters, and those that this stage trains."""
+    """Of one image: FLOPs of the tower forward, of a training step, of a step without the tower; float32 bytes that
+    autograd keeps. Of the model with its classifier and teachers: parameters, and those that this stage trains."""
 
     tower_flops: float
     step_flops: float
@@ -127,8 +129,9 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     from train.optim.param_groups import build_param_groups
 
     stage = config.stages[index]
-    embedder, classifier = _meta_model(config, stage, n_classes)
+    embedder, classifier, teachers = _meta_model(config, stage, n_classes)
     parts = {"backbone": embedder.backbone, "head": embedder.head, "classifier": classifier}
+    parts |= {"teachers": teachers} if teachers is not None else {}
     named = [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
     build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
@@ -138,15 +141,19 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     kept: list[torch.Tensor] = []
     keep = torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tensor), tensor)[1], lambda t: t)
 
+    def compared(features) -> list[tuple]:
+        pairs = [(embedder.project(features, sizes_px), classifier.centres)]
+        return pairs if teachers is None else [*pairs, (teachers.projection(features), teachers.classifier.centres)]
+
     def step() -> None:
         with keep:
-            embeddings = embedder(images, sizes_px)
-        _backward(embeddings, classifier.centres)
+            pairs = compared(embedder.features(images))
+        _backward(pairs)
 
     try:
         with torch.no_grad():
             tower_flops, features = _count(lambda: embedder.features(images))
-        head_flops, _ = _count(lambda: _backward(embedder.project(features, sizes_px), classifier.centres))
+        head_flops, _ = _count(lambda: _backward(compared(features)))
         step_flops, _ = _count(step)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -163,6 +170,7 @@ def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> 
     import torch
 
     from train.losses.classifier import CosineClassifier
+    from train.losses.domain_teachers import DomainTeachers
     from train.model.embedder import build_embedder
     from train.stages.start import starting_backbone
 
@@ -171,7 +179,11 @@ def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> 
         backbone = starting_backbone(without_weights, stage.image_px, stage.patch_stride)
         embedder = build_embedder(backbone, config.head.to_spec())
         classifier = CosineClassifier(n_classes, config.head.out_dim, stage.classifier.n_sub_centres)
-    return embedder.eval(), classifier
+        teachers = None
+        if stage.domain_teachers is not None:
+            one_domain = torch.zeros(n_classes, dtype=torch.int64, device="cpu")
+            teachers = DomainTeachers(one_domain, backbone.width, stage.domain_teachers.dim, 1.0, 1.0)
+    return embedder.eval(), classifier, teachers
 
 
 def _count(run) -> tuple[int, object]:
@@ -182,13 +194,14 @@ def _count(run) -> tuple[int, object]:
     return counter.get_total_flops(), result
 
 
-def _backward(embeddings, centres) -> None:
+def _backward(pairs: list[tuple]) -> None:
     """Embeddings [B, D] against centres [C, K, D], as `CosineClassifier`, whose autocast knows no meta device."""
     from torch.nn import functional
 
-    cosines = embeddings @ functional.normalize(centres, dim=2).flatten(0, 1).T
-    if cosines.requires_grad:
-        cosines.sum().backward()
+    total = sum((embeddings @ functional.normalize(centres, dim=2).flatten(0, 1).T).sum()
+                for embeddings, centres in pairs)
+    if total.requires_grad:
+        total.backward()
 
 
 def format_table(costs: list[StageCost], utilisation: float) -> str:

@@ -42,6 +42,7 @@ class StageModule(pl.LightningModule):
         self.objective = objective
         # Registered here, the statistics of an adaptive margin are part of every checkpoint of the stage.
         self.margin = objective.margin if isinstance(objective.margin, nn.Module) else None
+        self.teachers = objective.teachers  # likewise
         self.class_rows = torch.from_numpy(class_rows)
         self.validation_items = validation_items
         self.make_optimizer: Callable[[], dict] | None = None
@@ -53,8 +54,11 @@ class StageModule(pl.LightningModule):
         return self.make_optimizer()
 
     def named_parts(self) -> list[tuple[str, nn.Parameter]]:
-        """Every parameter under the name that learning-rate rules see: `backbone.`, `head.` or `classifier.` ..."""
+        """Every parameter under the name that learning-rate rules see: `backbone.`, `head.`, `classifier.` or
+        `teachers.` ..."""
         parts = {"backbone": self.embedder.backbone, "head": self.embedder.head, "classifier": self.classifier}
+        if self.teachers is not None:
+            parts["teachers"] = self.teachers
         return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
 
     def on_train_epoch_start(self) -> None:
@@ -66,7 +70,7 @@ class StageModule(pl.LightningModule):
         features = batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
         raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
         class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
-        losses = self.objective.losses(raw, class_ids, batch["indices"], self.classifier, self.images_seen())
+        losses = self.objective.losses(features, raw, class_ids, batch["indices"], self.classifier, self.images_seen())
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
         return losses["loss"]

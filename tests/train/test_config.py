@@ -48,3 +48,10 @@ def test_unknown_key_names_the_known_ones():
 def test_first_stage_cannot_keep_centres():
     with pytest.raises(ConfigError, match="no centres to keep"):
         load_train_config("quickstart", ("stages.0.classifier.start=keep",))
+
+
+def test_teachers_of_all_stages_have_one_width():
+    stages = ("stages.0.domain_teachers.dim=32", "stages.1.domain_teachers.dim=16")
+    assert load_train_config("quickstart", stages[:1]).stages[0].domain_teachers.relation_weight == 31.0
+    with pytest.raises(ConfigError, match=r"domain_teachers\.dim differs between stages \(\[16, 32\]\)"):
+        load_train_config("quickstart", stages)

@@ -36,6 +36,12 @@ class TrainingSet:
     def n_images_per_epoch(self) -> int:
         return sum(len(pool) for pool in self.pool_by_source.values())
 
+    def class_domains(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Domain names, sorted, and for each classifier row the number of its domain: int64 [C]."""
+        domain_by_class = dict(zip(self.reader.table.class_names, self.reader.table.domains))
+        names, rows = np.unique([domain_by_class[name] for name in self.class_names], return_inverse=True)
+        return tuple(names.tolist()), rows.astype(np.int64)
+
 
 @dataclass(frozen=True)
 class StagePlan:

@@ -33,6 +33,7 @@ from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read
 from train.stages.objective import build_objective
 from train.stages.optimizer import build_optimizer
 from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
+from train.stages.teachers import build_teachers, save_teachers
 
 
 @dataclass
@@ -55,6 +56,14 @@ class Places:
 
     def stage_path(self, index: int, stage: StageConfig) -> Path:
         return self.run_dir / f"stage-{index + 1}-{stage.name}.ckpt"
+
+    def teachers_path(self, index: int, stage: StageConfig) -> Path:
+        return self.run_dir / f"stage-{index + 1}-{stage.name}.teachers.pt"
+
+    def teachers_before(self, config: TrainConfig, index: int) -> Path | None:
+        """Those of the last stage before this one that had domain teachers."""
+        taught = [i for i in range(index) if config.stages[i].domain_teachers is not None]
+        return self.teachers_path(taught[-1], config.stages[taught[-1]]) if taught else None
 
     @property
     def cache_dir(self) -> Path:
@@ -115,6 +124,9 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     meta = _stage_meta(config, index, data, scores)
     own_classes = (module.classifier.centres.detach().cpu(), data.class_names)
     classes = centres_so_far(own_classes, (progress.centres, progress.class_names))
+    if module.teachers is not None:  # before the checkpoint, which says that the stage is done
+        save_teachers(
+            places.teachers_path(index, stage), module.teachers, data, places.teachers_before(config, index))
     save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
     places.unfinished_path(index, stage).unlink(missing_ok=True)
     _say(config, index, f"val mMP@5 {meta['val']['mMP@5']:.4f}")
@@ -137,7 +149,11 @@ def _assemble(
     if stage.classifier.start == "class_means":
         set_to_class_means(classifier, embedder, data, spec, features)
     teacher = teacher_features(config, stage, data.reader, places.cache_dir) if stage.distillation else None
-    objective = build_objective(stage, data, seed, teacher)
+    domain_teachers = None
+    if stage.domain_teachers is not None:
+        before_path = places.teachers_before(config, index)
+        domain_teachers = build_teachers(stage, data, embedder.backbone.width, before_path, seed)
+    objective = build_objective(stage, data, seed, teacher, domain_teachers)
     module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
     plan = plan_stage(data, stage, seed)
     n_images = len(plan.batches) * stage.batch_size
