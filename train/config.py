@@ -88,9 +88,11 @@ class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
 
 class SamplerConfig(BaseModel, extra="forbid", frozen=True):
     """How batches are drawn. `specialist_steps`: single-source batches in proportion to `steps_by_source`, the steps
-    that each source's own specialist took to its best (UnED)."""
+    that each source's own specialist took to its best (UnED). `by_loss`: single-source batches, evenly in the stage's
+    first round, then in proportion to each source's loss in the round before (UDON): the classification of the domain
+    teachers where there are some, else the student's."""
 
-    kind: Literal["mixed", "dataset_size", "round_robin", "specialist_steps"] = "mixed"
+    kind: Literal["mixed", "dataset_size", "round_robin", "specialist_steps", "by_loss"] = "mixed"
     images_per_class: int | None = Field(default=None, ge=2)
     steps_by_source: dict[str, int] | None = Field(default=None, description="for specialist_steps: every source")
 
@@ -142,6 +144,8 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("optimizer sam cannot take two gradients under a loss scaler: use bf16-mixed or 32-true")
         if self.margin.kind == "adacos" and self.classifier.competition == "per_domain":
             raise ValueError("margin adacos measures all classes at once: it needs classifier.competition: joint")
+        if self.sampler.kind == "by_loss" and self.rounds == 1:
+            raise ValueError("sampler by_loss weighs the sources anew after each round: give rounds above 1")
         return self
 
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -51,3 +53,13 @@ def test_domain_teachers_are_a_part_of_their_own_and_of_the_stored_state(module)
     assert names[-3:] == ["teachers.projection.weight", "teachers.projection.bias", "teachers.classifier.centres"]
     assert len(names) == len(list(made.parameters()))
     assert {n for n in made.state_dict() if n.startswith("teachers")} == set(names[-3:])
+
+
+def test_losses_are_noted_by_source_and_round(module):
+    module.trainer = SimpleNamespace(current_epoch=1, strategy=SimpleNamespace(reduce=lambda value, reduce_op: value))
+    module.note_sources(np.array([0, 0, 1]), n_rounds=2)
+    module._note_loss({"loss": torch.tensor(4.0), "teacher_classification": torch.tensor(1.0)}, 2)
+    module._note_loss({"loss": torch.tensor(4.0)}, 2)
+    losses = module.source_losses()
+    assert losses[1, 1] == 2.5 and np.isnan(losses[[0, 0, 1], [0, 1, 0]]).all()
+    assert "source_loss_sums" in module.state_dict() and "source_batches" in module.state_dict()

@@ -156,6 +156,8 @@ def _assemble(
     objective = build_objective(stage, data, seed, teacher, domain_teachers)
     module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
     plan = plan_stage(data, stage, seed)
+    if stage.sampler.kind == "by_loss":
+        module.note_sources(data.source_rows, len(plan.round_starts))
     n_images = len(plan.batches) * stage.batch_size
     layer_groups = embedder.backbone.layer_groups()
     module.make_optimizer = lambda: build_optimizer(

@@ -140,6 +140,29 @@ def test_an_interrupted_run_ends_with_the_same_student_and_teachers(packed, tmp_
     assert_same_teachers(whole_dir / TEACHERS, tmp_path / "cut" / TEACHERS)
 
 
+def test_a_run_that_samples_by_loss_survives_an_interruption(packed, tmp_path, make_config, monkeypatch):
+    stage = {**EVERYTHING, "sampler": {"kind": "by_loss"}, "ema_decay": 0.8}
+    config = make_config(stage)
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    # 12 batches in 3 rounds; the plan of the second round and of the third come from noted losses.
+    noted = []
+    real = runner.StageModule.training_step
+
+    def training_step(self, batch, batch_index):
+        if self.global_step == 7 and not noted:
+            noted.append(self.source_losses())
+            raise KilledError
+        return real(self, batch, batch_index)
+
+    monkeypatch.setattr(runner.StageModule, "training_step", training_step)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    assert noted[0].shape == (3, 2) and (noted[0][0] > 0).all() and (noted[0][2] != noted[0][2]).all()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
+    assert_same_teachers(*(tmp_path / name / "stage-1-everything.teachers.pt" for name in ("whole", "cut")))
+
+
 @pytest.mark.parametrize("change", [
     {"sampler": {"kind": "mixed"}, "ema_decay": 0.8},
     {"classifier": {"scale": 16.0, "n_sub_centres": 2}, "optimizer": {"kind": "sam", "lr": 0.01, "rho": 0.05},
