@@ -110,6 +110,17 @@ def test_teachers_learn_in_every_stage_and_are_not_exported(packed, make_config,
         assert content["centres"].shape[-1] == 8  # the student's
 
 
+def test_a_stage_goes_on_with_the_teachers_of_the_last_that_had_some(packed, make_config, tmp_path):
+    between = {"name": "between", "lr_rules": HEADS["lr_rules"], "feature_cache": True}
+    still = {**HEADS, "name": "still", "optimizer": {"kind": "sgd", "lr": 1e-9, "momentum": 0.0}}
+    run_stages(make_config(HEADS, between, still), Places(packed, tmp_path), resume=False)
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == ["stage-1-heads.teachers.pt",
+                                                                  "stage-3-still.teachers.pt"]
+    first, last = (teachers_of(tmp_path / name) for name in ("stage-1-heads.teachers.pt", "stage-3-still.teachers.pt"))
+    assert torch.allclose(first["layers"], last["layers"], atol=1e-6)
+    assert torch.allclose(first["centres"], last["centres"], atol=1e-6)
+
+
 def test_teachers_change_what_the_student_learns(packed, make_config, tmp_path):
     # Frozen teachers, so that the tower and they are the same at every step.
     taught = {"domain_teachers": {"dim": DIM}, "lr_rules": [
