@@ -74,7 +74,7 @@ def select_images(
     max_classes = {s.source: s.max_classes for s in config.sources if s.max_classes is not None}
     cap = {s.source: s.cap_per_class for s in config.sources if s.cap_per_class is not None}
     steps = {
-        "decode check": lambda table: check_images(table, raw_root, cache_dir, n_workers),
+        "decode check": lambda table: check_images(table, raw_root, cache_dir, n_workers, config.image_px),
         "exact duplicates": reject_duplicates,
         "splits": lambda table: assign_splits(table, rules, config.seed),
         "leak guard": reject_leaks,

@@ -19,7 +19,7 @@ CATALOGUE_SCHEMA = {
     "split": pl.String,  # 'train' | 'val' | 'test' | '' (not decided yet)
     "role": pl.String,  # 'query' | 'index' | 'both' | '' (train)
     "sha256": pl.String,  # of the raw file; null until the decode check, and for files it could not read
-    "phash": pl.String,  # perceptual hash; null for now
+    "phash": pl.UInt64,  # perceptual hash (perceptual_hash.py); null until the decode check, and for flat pictures
     "width_px": pl.Int32,  # of the raw image; null until the decode check
     "height_px": pl.Int32,
     "reject_reason": pl.String,  # null = accepted

@@ -37,7 +37,7 @@ class RawFile:
 
 
 def check_images(
-    catalogue: pl.DataFrame, raw_root: Path, cache_dir: Path, n_workers: int = 1
+    catalogue: pl.DataFrame, raw_root: Path, cache_dir: Path, n_workers: int = 1, image_px: int = 256
 ) -> pl.DataFrame:
     """Fill sha256, width_px, height_px, and the reject reason of files that cannot be used.
 
@@ -45,11 +45,12 @@ def check_images(
         catalogue: rows in any order; those already rejected are not opened.
         cache_dir: folder for results, made for this raw root and these decoder versions in a folder of its
             own.
+        image_px: shorter side the pictures will be packed with; it decides the scale JPEGs are decoded at.
 
     Returns:
         The same rows in the same order.
     """
-    cache_dir = cache_dir / _cache_name(raw_root)
+    cache_dir = cache_dir / _cache_name(raw_root, image_px)
     paths = catalogue.filter(ACCEPTED)["path"].unique().sort().to_list()
     files = [file for path in paths if (file := _regular_file(raw_root, path)) is not None]
     known = _read_cache(cache_dir)
@@ -57,17 +58,17 @@ def check_images(
     pending = [RawFile(**row) for row in listed.join(known, on=list(KEY_SCHEMA), how="anti").to_dicts()]
     tasks = [pending[start : start + FILES_PER_TASK] for start in range(0, len(pending), FILES_PER_TASK)]
     if tasks:
-        function = partial(check_files, raw_root=raw_root, cache_dir=cache_dir)
+        function = partial(check_files, raw_root=raw_root, cache_dir=cache_dir, image_px=image_px)
         run_tasks(function, tasks, n_workers, "decode check", size_of=len, unit="image")
         known = _read_cache(cache_dir)
     checked = listed.join(known, on=list(KEY_SCHEMA), how="left", maintain_order="left")
     return _with_results(catalogue, checked)
 
 
-def check_files(files: Sequence[RawFile], raw_root: Path, cache_dir: Path) -> int:
+def check_files(files: Sequence[RawFile], raw_root: Path, cache_dir: Path, image_px: int) -> int:
     """Check some files and leave the results in one parquet file of `cache_dir`; returns their number."""
     found = [
-        (file.path, file.size_bytes, file.mtime_ns, *_check_file(raw_root / file.path)) for file in files
+        (file.path, file.size_bytes, file.mtime_ns, *_check_file(raw_root / file.path, image_px)) for file in files
     ]
     name = sha256_of_bytes("\n".join(map(str, files)).encode("utf-8", "surrogateescape"))[:24]
     with writing_atomically(cache_dir / f"{name}.parquet") as unfinished_path:
@@ -75,14 +76,14 @@ def check_files(files: Sequence[RawFile], raw_root: Path, cache_dir: Path) -> in
     return len(files)
 
 
-def _check_file(path: Path) -> tuple[str | None, int | None, int | None, str | None, str | None]:
+def _check_file(path: Path, image_px: int) -> tuple[str | None, int | None, int | None, str | None, str | None]:
     """FOUND_COLUMNS of one file."""
     try:
         content = path.read_bytes()
     except OSError as error:
         return None, None, None, "unreadable file", str(error.strerror)
     sha256 = hashlib.sha256(content).hexdigest()
-    facts = check_image(content)
+    facts = check_image(content, image_px)
     if isinstance(facts, Rejected):
         return sha256, None, None, facts.reason, facts.detail
     return sha256, facts.width_px, facts.height_px, None, None
@@ -97,8 +98,8 @@ def _regular_file(raw_root: Path, path: str) -> RawFile | None:
     return RawFile(path, state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
 
 
-def _cache_name(raw_root: Path) -> str:
-    return sha256_of_bytes(f"{raw_root.resolve()} {encoder_versions()}".encode())[:12]
+def _cache_name(raw_root: Path, image_px: int) -> str:
+    return sha256_of_bytes(f"{raw_root.resolve()} {image_px} {encoder_versions()}".encode())[:12]
 
 
 def _read_cache(cache_dir: Path) -> pl.DataFrame:

@@ -4,6 +4,9 @@ The shorter side becomes `image_px`; nothing is ever enlarged. A picture that is
 of at most that size keeps its bytes as they are, metadata included: no second encoding. Everything else is
 decoded (JPEGs at a power-of-two scale close to the goal), turned into RGB, resized with an antialiased filter
 and encoded once. Colour profiles are not applied: the host's own loader does not apply them either.
+
+Pillow reads every header. RGB and grey JPEGs are then decoded by libjpeg-turbo alone (`jpeg_codec.py`), if it has
+nothing to complain about; all other files, and every JPEG it complains about, are decoded and judged by Pillow.
 """
 
 import io
@@ -13,16 +16,32 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TypeVar
 
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+import numpy as np
+from PIL import Image, UnidentifiedImageError, features
+
+from data_prep.jpeg_codec import SCALES, codec_version, decode_jpeg, encode_jpeg
+from data_prep.perceptual_hash import perceptual_hash
+from data_prep.shrink import grey_thumbnail, resizer_version, shrink
 
 ResultT = TypeVar("ResultT")
 
 MAX_PIXELS = 178_956_970  # Pillow's own limit for a decompression bomb: 512 MiB as RGB
 MAX_SIDE_PX = 65_500  # libjpeg's limit
 ORIENTATION_TAG = 0x0112
-# JPEGs are decoded at no less than twice the wanted size, so that the resize after it decides how the result
-# looks.
-DRAFT_MARGIN = 2
+# JPEGs are decoded at no less than this times the wanted size: closer to it, what the scaled decoding makes sharper
+# than a resize would do shows in the result.
+DECODE_MARGIN = 9 / 8
+HASHED_PX = 64  # pictures are hashed from a thumbnail of this size: quicker, and hardly a bit changes
+# Pillow's operation for each EXIF orientation that is not upright.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 # Formats with plain decoders only: others that Pillow knows call outside programs (EPS) or make no sense as
 # photographs.
@@ -41,10 +60,22 @@ class Rejected:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Size of the raw picture as stored, before any EXIF rotation."""
+    """Size of the raw picture as stored, before any EXIF rotation, and the perceptual hash of its decoded pixels.
+
+    `phash` is None for pictures without structure (see perceptual_hash.py).
+    """
 
     width_px: int
     height_px: int
+    phash: int | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as it goes into a shard."""
+
+    facts: ImageFacts
+    jpeg: bytes
 
 
 def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
@@ -60,54 +91,57 @@ def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT
 
 
 @_without_warnings
-def check_image(content: bytes) -> ImageFacts | Rejected:
-    """Decode the whole file once, as small as the format allows, to learn its size or what is wrong with it.
-
-    Whatever passes here also passes `to_jpeg`: the same opening, decoding and colour conversion runs in both.
-    """
+def check_image(content: bytes, image_px: int) -> ImageFacts | Rejected:
+    """Decode the whole file as `prepare_image` does, to learn its size and hash or what is wrong with it."""
     opened = _open(content)
     if isinstance(opened, Rejected):
         return opened
-    facts = ImageFacts(*opened.size)
-    decoded = _decode(opened, smallest_px=1)
-    return decoded if isinstance(decoded, Rejected) else facts
+    raw_size = opened.size
+    decoded = _decode(opened, content, decode_scale(raw_size, image_px))
+    return decoded if isinstance(decoded, Rejected) else _facts(raw_size, decoded)
 
 
 @_without_warnings
-def to_jpeg(
+def prepare_image(
     content: bytes, image_px: int, jpeg_quality: int, apply_exif_orientation: bool = False
-) -> bytes | Rejected:
-    """RGB JPEG bytes whose shorter side is at most `image_px`.
+) -> Prepared | Rejected:
+    """RGB JPEG bytes whose shorter side is at most `image_px`, and what `check_image` says; one decoding for both.
 
     Args:
-        content: the raw file, any format Pillow reads.
+        content: the raw file, any of FORMATS.
         image_px: length of the shorter side; smaller pictures stay as they are.
-        jpeg_quality: 1 to 95, for pictures that have to be encoded.
+        jpeg_quality: 1 to 95, for pictures that have to be encoded (4:2:0).
         apply_exif_orientation: turn the picture upright. Off by default, as the benchmark's reference
             pipeline and the host do not.
     """
     opened = _open(content)
     if isinstance(opened, Rejected):
         return opened
-    is_final = min(opened.size) <= image_px and _is_baseline_rgb_jpeg(opened)
-    decoded = _decode(opened, smallest_px=image_px * DRAFT_MARGIN)  # even if kept: it must be readable
-    if isinstance(decoded, Rejected):
-        return decoded
-    orientation = _orientation(opened)
+    raw_size = opened.size
+    is_final = min(raw_size) <= image_px and _is_baseline_rgb_jpeg(opened)
+    scale = decode_scale(raw_size, image_px)
+    rgb = _decode(opened, content, scale)  # even if the bytes are kept: they must be readable
+    if isinstance(rgb, Rejected):
+        return rgb
+    facts = _facts(raw_size, rgb)
+    orientation = _orientation(opened) if is_final or apply_exif_orientation else 1
     if is_final and orientation == 1:
-        return content
+        return Prepared(facts, content)
+    shrunk = shrink(rgb, raw_size, _decoded_scale(raw_size, rgb, scale), image_px)
     if apply_exif_orientation and orientation != 1:
-        decoded.getexif()[ORIENTATION_TAG] = orientation  # conversions may have lost it
-        decoded = ImageOps.exif_transpose(decoded)
-    buffer = io.BytesIO()
-    _shrink(decoded, image_px).save(buffer, "JPEG", quality=jpeg_quality, exif=b"")
-    return buffer.getvalue()
+        shrunk = np.asarray(Image.fromarray(shrunk).transpose(TURNS[orientation]))
+    return Prepared(facts, encode_jpeg(shrunk, jpeg_quality))
 
 
 def encoder_versions() -> dict[str, str]:
-    """Versions of what decides the encoded bytes."""
+    """Versions of what decides the encoded bytes and the verdicts."""
     turbo = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
-    return {"pillow": Image.__version__, "libjpeg": str(turbo)}
+    return {
+        "pillow": Image.__version__,
+        "libjpeg": str(turbo),
+        "simplejpeg": codec_version(),
+        "opencv": resizer_version(),
+    }
 
 
 def _open(content: bytes) -> Image.Image | Rejected:
@@ -142,17 +176,36 @@ def _open(content: bytes) -> Image.Image | Rejected:
     return image
 
 
-def _decode(image: Image.Image, smallest_px: int) -> Image.Image | Rejected:
-    """Pixels as RGB; JPEGs at the smallest power-of-two scale that leaves both sides >= `smallest_px`."""
-    scale = max(1.0, min(image.size) / smallest_px)
+def decode_scale(raw_size: tuple[int, int], image_px: int) -> int:
+    """The largest power of two that leaves the shorter side DECODE_MARGIN times as long as wanted; 1 if none does."""
+    return next((scale for scale in SCALES if min(raw_size) >= scale * image_px * DECODE_MARGIN), 1)
+
+
+def _decode(image: Image.Image, content: bytes, scale: int) -> np.ndarray | Rejected:
+    """Pixels as uint8 RGB [H,W,3]; those of JPEGs divided by `scale`, other formats whole."""
+    if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
+        pixels = decode_jpeg(content, image.size, scale)
+        if pixels is not None:
+            return pixels
     try:
-        image.draft(None, (int(image.width / scale), int(image.height / scale)))
+        if scale > 1:
+            image.draft(None, (image.width // scale, image.height // scale))
         image.load()
-        return _as_rgb(image)
+        rgb = _as_rgb(image)
     except MemoryError:
         raise
     except Exception as error:  # as in _open
         return _rejected_by(error)
+    return rgb if isinstance(rgb, Rejected) else np.asarray(rgb)
+
+
+def _decoded_scale(raw_size: tuple[int, int], rgb: np.ndarray, scale: int) -> int:
+    """`scale` where the decoder has applied it, 1 where its format knows no scaling."""
+    return 1 if rgb.shape[:2] == raw_size[::-1] else scale
+
+
+def _facts(raw_size: tuple[int, int], rgb: np.ndarray) -> ImageFacts:
+    return ImageFacts(*raw_size, perceptual_hash(grey_thumbnail(rgb, HASHED_PX)))
 
 
 def _rejected_by(error: Exception) -> Rejected:
@@ -192,11 +245,3 @@ def _orientation(loaded: Image.Image) -> int:
 
 def _is_baseline_rgb_jpeg(image: Image.Image) -> bool:
     return image.format == "JPEG" and image.mode == "RGB" and not image.info.get("progressive", False)
-
-
-def _shrink(image: Image.Image, image_px: int) -> Image.Image:
-    shorter = min(image.size)
-    if shorter <= image_px:
-        return image
-    size = tuple(max(image_px, round(side * image_px / shorter)) for side in image.size)
-    return image.resize(size, Image.Resampling.BICUBIC)

@@ -33,7 +33,7 @@ SAMPLE_COLUMNS = (
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """How pictures are stored: see `images.to_jpeg`."""
+    """How pictures are stored: see `images.prepare_image`."""
 
     image_px: int
     jpeg_quality: int

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file, writing_atomically
-from data_prep.images import Rejected, to_jpeg
+from data_prep.images import Rejected, prepare_image
 from data_prep.manifest import ClassEntry, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.shard_plan import ShardTask
 
@@ -120,10 +120,10 @@ def _jpeg_of(task: ShardTask, description: dict) -> bytes:
         raise ConfigError(
             f"{path}: not the file that passed the decode check; it changed during the build, build again"
         )
-    image = to_jpeg(content, **asdict(task.image))
+    image = prepare_image(content, **asdict(task.image))
     if isinstance(image, Rejected):
         raise ConfigError(f"{path}: passed the decode check, now {image.reason}: {image.detail}")
-    return image
+    return image.jpeg
 
 
 def _done_path(task: ShardTask) -> Path:

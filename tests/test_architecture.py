@@ -23,6 +23,7 @@ DOORS = {
     "requests": {"data_prep/remote.py"},
     "albumentations": {"train/data/augmentation.py"},
     "webdataset": {"data_prep/shards.py"},
+    "simplejpeg": {"data_prep/jpeg_codec.py"},
 }
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {

@@ -57,7 +57,7 @@ def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, mo
     opened = []
     check_file = decode_check._check_file
     monkeypatch.setattr(
-        decode_check, "_check_file", lambda path: opened.append(path.name) or check_file(path)
+        decode_check, "_check_file", lambda path, px: opened.append(path.name) or check_file(path, px)
     )
     monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)
     first = check_images(table, raw_root, tmp_path / "cache")
@@ -74,12 +74,12 @@ def test_finished_tasks_survive_an_interruption(raw_root, tmp_path, monkeypatch)
     opened = []
     check_file = decode_check._check_file
 
-    def stops_at_c(path):
+    def stops_at_c(path, image_px):
         if path.name == "c.jpg" and "c.jpg" not in opened:
             opened.append("c.jpg")
             raise KeyboardInterrupt
         opened.append(path.name)
-        return check_file(path)
+        return check_file(path, image_px)
 
     monkeypatch.setattr(decode_check, "_check_file", stops_at_c)
     monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)

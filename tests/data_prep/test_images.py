@@ -4,9 +4,10 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from data_prep.images import ImageFacts, Rejected, check_image, to_jpeg
+from data_prep.images import ImageFacts, Prepared, Rejected, check_image, prepare_image
+from data_prep.perceptual_hash import perceptual_hash
 
 
 def gradient(width, height):
@@ -20,6 +21,12 @@ def encoded(image, format="JPEG", **options):
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def to_jpeg(content, image_px, jpeg_quality, apply_exif_orientation=False):
+    """The bytes alone, or the reject."""
+    prepared = prepare_image(content, image_px, jpeg_quality, apply_exif_orientation)
+    return prepared.jpeg if isinstance(prepared, Prepared) else prepared
 
 
 def decoded(content):
@@ -172,7 +179,7 @@ REJECTS = {
 @pytest.mark.parametrize("name", REJECTS)
 def test_bad_files_have_their_own_reason_in_both_passes(name):
     content, reason = REJECTS[name]
-    checked, converted = check_image(content), to_jpeg(content, 100, 90)
+    checked, converted = check_image(content, 100), to_jpeg(content, 100, 90)
     assert isinstance(checked, Rejected) and isinstance(converted, Rejected)
     assert checked.reason == converted.reason == reason
     assert checked.detail
@@ -183,8 +190,69 @@ def test_a_camera_file_with_a_second_picture_is_not_animated():
     assert decoded(to_jpeg(content, 100, 90)).size == (80, 60)
 
 
-def test_facts_are_the_stored_size():
-    assert check_image(with_orientation(gradient(60, 40), 6)) == ImageFacts(width_px=60, height_px=40)
+def test_facts_are_the_stored_size_and_the_hash_of_the_stored_pixels():
+    content = with_orientation(gradient(60, 40), 6)
+    phash = perceptual_hash(np.asarray(Image.open(io.BytesIO(content))))
+    facts = ImageFacts(width_px=60, height_px=40, phash=phash)
+    assert check_image(content, 100) == facts
+    assert prepare_image(content, 100, 90, True).facts == facts
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("size", [(640, 480), (1801, 1203), (90, 70)])
+def test_both_passes_find_the_same_facts(size, format):
+    content = encoded(gradient(*size), format)
+    checked = check_image(content, 96)
+    assert checked == prepare_image(content, 96, 90).facts
+    assert (checked.width_px, checked.height_px) == size and checked.phash is not None
+
+
+def test_the_hash_is_that_of_the_whole_picture_but_for_a_few_bits():
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 255, (9, 12, 3), dtype=np.uint8))
+    picture = coarse.resize((1000, 750), Image.Resampling.BICUBIC)
+    expected = perceptual_hash(np.asarray(picture))
+    for format in ("JPEG", "PNG"):
+        assert (check_image(encoded(picture, format), 128).phash ^ expected).bit_count() <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientations_are_applied_as_pillow_applies_them(orientation):
+    content = with_orientation(gradient(300, 200), orientation)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    upright.thumbnail((150, 150))
+    result = decoded(to_jpeg(content, 100, 95, apply_exif_orientation=True))
+    assert result.size == upright.size
+    assert np.abs(np.asarray(result, dtype=int) - np.asarray(upright)).mean() < 3
+
+
+def pillow_accepts(content):
+    try:
+        Image.open(io.BytesIO(content)).load()
+    except Exception:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+def test_jpegs_are_accepted_and_rejected_as_pillow_does(options):
+    """libjpeg-turbo only warns of much damage; its verdict alone would not be Pillow's."""
+    rng = np.random.default_rng(1)
+    good = encoded(Image.fromarray(rng.integers(0, 255, (64, 80, 3), dtype=np.uint8)), quality=60, **options)
+    bad = [good[:end] for end in (*range(len(good) - 12, len(good)), *range(2, len(good), 97))]
+    for _ in range(60):
+        changed = bytearray(good)
+        for position in rng.integers(2, len(good), size=3):
+            changed[position] = rng.integers(256)
+        bad.append(bytes(changed))
+    bad += [good[:start] + good[start + 50 :] for start in range(300, len(good) - 100, 211)]
+    verdicts = [(not isinstance(check_image(content, 25), Rejected), pillow_accepts(content)) for content in bad]
+    assert all(ours == theirs for ours, theirs in verdicts)
+    assert {ours for ours, _ in verdicts} == {True, False}
+
+
+def test_a_flat_picture_has_no_hash():
+    assert check_image(encoded(Image.new("RGB", (300, 200), "red")), 100).phash is None
 
 
 def test_the_same_picture_gives_the_same_bytes():
@@ -202,7 +270,7 @@ def test_no_damage_raises_and_both_passes_agree(format):
         bad = bytearray(good)
         for position in rng.integers(0, len(good) if trial % 2 else min(len(good), 100), size=4):
             bad[position] = rng.integers(256)
-        checked = check_image(bytes(bad))
+        checked = check_image(bytes(bad), 20)
         converted = to_jpeg(bytes(bad), 20, 90, apply_exif_orientation=True)
         assert getattr(checked, "reason", None) == getattr(converted, "reason", None)
         outcomes.add(type(checked))

@@ -100,7 +100,7 @@ def test_broken_files_are_as_many_as_the_table_says(world, source):
     by_bytes = {}
     for class_key, path in rows_of(world, source).filter(ACCEPTED).select("class_key", "path").rows():
         content = (folder / path).read_bytes()
-        facts = check_image(content)
+        facts = check_image(content, 128)
         found[facts.reason if isinstance(facts, Rejected) else "fine"] += 1
         by_bytes.setdefault(content, []).append(class_key)
     assert found["empty file"] == DEFECTS[source].get("empty", 0)
