@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from train.config import StageConfig, TrainConfig
+    from train.losses.domain_teachers import DomainTeachers
 
 # Vendors' dense peaks in TFLOP/s: (half precision with float32 sums, float32).
 GPUS = {"V100": (125.0, 15.7), "L4": (121.0, 30.3), "RTX4090": (165.2, 82.6), "A100": (312.0, 19.5),
@@ -100,7 +101,7 @@ def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_c
     # Weights, gradient and two moments are float32 whatever the precision; so are the logits, about 4 copies of them.
     memory = 4 * counted.n_parameters + counted.n_trained * {"sgd": 8, "sam": 16}.get(stage.optimizer.kind, 12)
     memory += 4 * counted.n_parameters if stage.ema_decay is not None else 0
-    n_logits = n_classes * (1 if stage.domain_teachers is None else 2)
+    n_logits = n_classes * (1 if stage.domain_teachers is None else 3)  # the teachers' own, and the distillation's
     memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_logits)
     return StageCost(stage.name, stage.image_px, n_images, flops, memory, is_half)
 
@@ -129,10 +130,11 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     from train.optim.param_groups import build_param_groups
 
     stage = config.stages[index]
-    embedder, classifier, teachers = _meta_model(config, stage, n_classes)
+    embedder, classifier = _meta_model(config, stage, n_classes)
     parts = {"backbone": embedder.backbone, "head": embedder.head, "classifier": classifier}
-    parts |= {"teachers": teachers} if teachers is not None else {}
     named = [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
+    teachers = _meta_teachers(stage, embedder.backbone.width, n_classes)
+    named += [(f"teachers.{name}", p) for name, p in teachers.named_parameters()] if teachers is not None else []
     build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
     sizes_px = torch.empty(_COUNTED, 2, device="meta")
@@ -170,7 +172,6 @@ def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> 
     import torch
 
     from train.losses.classifier import CosineClassifier
-    from train.losses.domain_teachers import DomainTeachers
     from train.model.embedder import build_embedder
     from train.stages.start import starting_backbone
 
@@ -179,11 +180,20 @@ def _meta_model(config: "TrainConfig", stage: "StageConfig", n_classes: int) -> 
         backbone = starting_backbone(without_weights, stage.image_px, stage.patch_stride)
         embedder = build_embedder(backbone, config.head.to_spec())
         classifier = CosineClassifier(n_classes, config.head.out_dim, stage.classifier.n_sub_centres)
-        teachers = None
-        if stage.domain_teachers is not None:
-            one_domain = torch.zeros(n_classes, dtype=torch.int64, device="cpu")
-            teachers = DomainTeachers(one_domain, backbone.width, stage.domain_teachers.dim, 1.0, 1.0)
-    return embedder.eval(), classifier, teachers
+    return embedder.eval(), classifier
+
+
+def _meta_teachers(stage: "StageConfig", width: int, n_classes: int) -> "DomainTeachers | None":
+    """Those of a mixture with one domain; how many it really has is not known here."""
+    import torch
+
+    from train.losses.domain_teachers import DomainTeachers
+
+    if stage.domain_teachers is None:
+        return None
+    one_domain = torch.zeros(n_classes, dtype=torch.int64)
+    with torch.device("meta"):
+        return DomainTeachers(one_domain, width, stage.domain_teachers.dim, scale=1.0, temperature=1.0)
 
 
 def _count(run) -> tuple[int, object]:
