@@ -19,6 +19,7 @@ from data_prep.duplicates import reject_duplicates, reject_leaks
 from data_prep.errors import ConfigError
 from data_prep.files import writing_atomically
 from data_prep.images import encoder_versions
+from data_prep.label_scores import label_step
 from data_prep.labels import Labels, number_classes
 from data_prep.manifest import MANIFEST_NAME, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.mixture import MixtureConfig, load_mixture
@@ -73,8 +74,10 @@ def select_images(
     minimum = {s.source: s.min_per_class for s in config.sources}
     max_classes = {s.source: s.max_classes for s in config.sources if s.max_classes is not None}
     cap = {s.source: s.cap_per_class for s in config.sources if s.cap_per_class is not None}
+    label_rules = {s.source: s.label_scores for s in config.sources if s.label_scores is not None}
     steps = {
         "decode check": lambda table: check_images(table, raw_root, cache_dir, n_workers, config.image_px),
+        **label_step(label_rules, raw_root),  # first, so that a picture listed twice may agree with itself
         "exact duplicates": reject_duplicates,
         "splits": lambda table: assign_splits(table, rules, config.seed),
         "leak guard": reject_leaks,

@@ -24,6 +24,8 @@ CATALOGUE_SCHEMA = {
     "height_px": pl.Int32,
     "reject_reason": pl.String,  # null = accepted
     "reject_detail": pl.String,  # what exactly was wrong with this row, for rejects.csv
+    "label_score": pl.Float32,  # how well the picture fits the name of class_key; null where nobody asked
+    "listed_class_key": pl.String,  # what the data set said, where its label was not believed; else null
 }
 SPLITS = ("train", "val", "test")
 ROLES = ("query", "index", "both")

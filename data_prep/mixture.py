@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from data_prep.config_files import find_named, read_config
+from data_prep.label_scores import LabelScoresConfig
 from data_prep.sources import SOURCES
 from data_prep.sources.generic import generic_source, option_problems
 from data_prep.sources.source import Source
@@ -29,6 +30,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
         cap_per_class: at most so many train images a class.
         repeat_to: readers repeat the images of a train class up to this number; nothing is written twice.
         max_classes: at most so many train classes.
+        label_scores: drop or relabel pictures that do not look like the name of their class.
     """
 
     source: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -43,6 +45,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
     cap_per_class: int | None = Field(default=None, ge=1)
     repeat_to: int | None = Field(default=None, ge=1)
     max_classes: int | None = Field(default=None, ge=1)
+    label_scores: LabelScoresConfig | None = None
 
     @field_validator("raw_dir")
     @classmethod

@@ -30,6 +30,8 @@ REQUIRED_ARGUMENTS = {
     "data_prep/build.py": ["quickstart"], "data_prep/sample_world.py": ["--out", "raw"], "data_prep/fetch.py": ["met"],
     "train/fit.py": ["quickstart"], "train/evaluate.py": ["final.ckpt", "--shards", "shards/x"],
     "train/average.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"], "train/estimate.py": ["quickstart", "--images", "1"],
+    "train/choose_sources.py": ["quickstart", "--shards", "shards/x"],
+    "train/score_labels.py": ["quickstart", "--tower", "ViT-L-14", "--weights", "hub:x"],
     "export/convert.py": ["final.ckpt"], "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }

@@ -82,7 +82,7 @@ class StageModule(pl.LightningModule):
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         # Dropout draws from the global generator, as do loaders: tied to the batch, a resumed run draws the same.
         torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index)
-        features = batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
+        features = self._features_of(batch)
         raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
         class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
         losses = self.objective.losses(features, raw, class_ids, batch["indices"], self.classifier, self.images_seen())
@@ -104,12 +104,16 @@ class StageModule(pl.LightningModule):
         """Images of this stage that the optimizer has seen, over all devices."""
         return self.global_step * self.objective.images_per_step
 
+    def _features_of(self, batch: dict[str, Tensor]) -> Tensor:
+        """[B, width]: cached, or from the tower."""
+        return batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
+
     def _tower_features(self, pixels: Tensor) -> Tensor:
         return self.embedder.features(normalise_batch(pixels, self.preprocess))
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        images = normalise_batch(batch["pixels"], self.preprocess)
-        self._validation_rows.append(self.embedder(images, batch.get("sizes_px")).cpu())
+        embeddings = self.embedder.project(self._features_of(batch), batch.get("sizes_px"))
+        self._validation_rows.append(embeddings.cpu())
 
     def on_validation_epoch_end(self) -> None:
         embeddings = torch.cat(self._validation_rows).float().numpy()

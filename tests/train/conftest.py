@@ -33,6 +33,12 @@ def draw_class_folders(folder: Path, n_classes: int, n_images: int, seed: int) -
 
 
 @pytest.fixture(scope="session")
+def draw_patterns():
+    """`draw_class_folders`, for worlds of a test's own."""
+    return draw_class_folders
+
+
+@pytest.fixture(scope="session")
 def packed(tmp_path_factory) -> Path:
     """Folder with manifest.json: sources `disks` (10 classes x 6) and `tiles` (8 classes x 5), a quarter for val."""
     root = tmp_path_factory.mktemp("packed")

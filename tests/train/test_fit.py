@@ -44,7 +44,8 @@ def test_smoke_runs_every_stage_of_a_recipe_on_any_mixture(packed, tmp_path):
     assert loaded.meta["config"]["name"] == "smoke_vith14" and loaded.preprocess.image_px == 42
     assert loaded.backbone_spec.narrow_width == loaded.embedder.backbone.width == 72
     assert {row["stage"] for row in read_metrics(run_dir)} == {"head", "everything", "sharper"}
-    assert len(list((tmp_path / "features").glob("features-*.npy"))) == 1 and not (run_dir / "cache").exists()
+    # Of the train samples and of the val samples.
+    assert len(list((tmp_path / "features").glob("features-*.npy"))) == 2 and not (run_dir / "cache").exists()
 
 
 def test_unknown_flags_stop(config_path):

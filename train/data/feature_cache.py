@@ -19,8 +19,11 @@ def cached_features(tower: nn.Module, reader: ShardReader, spec: PreprocessSpec,
     """float32 [N, width] features of every sample, in the reader's order.
 
     The file's name is a hash of the tower's weights, the shards, the samples and the preprocessing: any change of one
-    of them computes anew.
+    of them computes anew. A part of another reader (`ShardReader.only`) takes its rows from that one's file.
     """
+    if reader.part_of is not None:
+        whole, rows = reader.part_of
+        return cached_features(tower, whole, spec, cache_dir)[rows]
     identity = {
         "tower": hash_of_state(tower),
         "manifest": reader.manifest.sha256,

@@ -4,10 +4,12 @@ The order in which training meets its images is a plan made beforehand (`sampler
 "sample i": that is what lets an interrupted run go on at step k without replaying the steps before it.
 """
 
+import copy
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -68,12 +70,26 @@ class ShardReader:
             metas += [meta for meta, _, _ in found]
         self.table = _table_of(metas)
         self._streams: dict[str, io.BufferedReader] = {}
+        self.part_of: tuple[ShardReader, np.ndarray] | None = None  # see `only`
 
     def __len__(self) -> int:
         return len(self._locations)
 
     def __getstate__(self) -> dict:
-        return self.__dict__ | {"_streams": {}}  # open files do not travel to worker processes
+        return self.__dict__ | {"_streams": {}, "part_of": None}  # open files do not travel to worker processes
+
+    def only(self, sources: Sequence[str]) -> "ShardReader":
+        """The samples of some sources in the same order, as a reader of these sources alone would list them.
+
+        Its `part_of` says (this reader, row of each sample in it): features of this one are features of that one.
+        """
+        rows = np.flatnonzero(np.isin(self.table.sources, list(sources)))
+        part = copy.copy(self)
+        part._locations = [self._locations[row] for row in rows]
+        part.table = _rows_of(self.table, rows)
+        part._streams = {}
+        part.part_of = (self, rows)
+        return part
 
     def jpeg_bytes(self, index: int) -> bytes:
         """The stored JPEG of sample `index`."""
@@ -92,6 +108,12 @@ class ShardReader:
         except OSError as error:
             where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
             raise ConfigError(f"{where}: damaged since it was packed: {error}; build the shards again") from error
+
+
+def _rows_of(table: SampleTable, rows: np.ndarray) -> SampleTable:
+    columns = {field.name: getattr(table, field.name) for field in fields(table)}
+    return SampleTable(**{name: column[rows] if isinstance(column, np.ndarray) else tuple(column[row] for row in rows)
+                          for name, column in columns.items()})
 
 
 def _index_shard(path: Path) -> list[tuple[dict, int, int]]:

@@ -16,6 +16,8 @@ from train.data.readers import SampleTable, ShardReader
 from train.data.samplers import plan_batches, repeat_to_floor
 from train.retrieval.protocol import EvaluationItems
 
+_VALIDATION_BATCH = 64
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -67,7 +69,11 @@ class StagePlan:
 
 def read_training_set(shards_dir: Path, sources: tuple[str, ...] | None) -> TrainingSet:
     """Raises ConfigError where the mixture lacks a source or has no train samples."""
-    reader = ShardReader(shards_dir, "train", sources)
+    return training_set_of(ShardReader(shards_dir, "train", sources))
+
+
+def training_set_of(reader: ShardReader) -> TrainingSet:
+    """All samples of a reader of train samples."""
     class_names, class_rows = np.unique(reader.table.class_names, return_inverse=True)
     pools = {}
     for source in sorted(set(reader.table.sources)):
@@ -112,12 +118,13 @@ class StageData(pl.LightningDataModule):
         stage: for augmentation.
         validation: the validation samples and their preprocessing.
         loading: (seed of the stage, data loading processes).
-        features: float32 [N, width] for a stage on cached features, else None.
+        features: for a stage on cached features: float32 [N, width] of the training samples and [M, width] of the
+            validation samples; else None.
     """
 
     def __init__(
         self, data: TrainingSet, plan: StagePlan, stage: StageConfig, validation: tuple[ShardReader, PreprocessSpec],
-        loading: tuple[int, int], features: np.ndarray | None,
+        loading: tuple[int, int], features: tuple[np.ndarray, np.ndarray] | None,
     ) -> None:
         super().__init__()
         self.training = data
@@ -134,7 +141,7 @@ class StageData(pl.LightningDataModule):
         batches = self._batches_by_loss() if by_loss else self.plan.batches[first:end]
         rows = batches[:, self.trainer.global_rank :: self.trainer.world_size]
         if self.features is not None:
-            return DataLoader(PlannedFeatures(self.features, rows, self.training.reader.table), batch_size=None)
+            return DataLoader(PlannedFeatures(self.features[0], rows, self.training.reader.table), batch_size=None)
         augment = build_augmentation(
             self.stage.augmentation.preset, self.stage.image_px, self.stage.augmentation.min_crop_scale,
             self.stage.augmentation.horizontal_flip,
@@ -155,7 +162,10 @@ class StageData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         reader, spec = self.validation
-        return self._loader(OrderedBatches(reader, spec, batch_size=64))
+        if self.features is not None:
+            rows = np.array_split(np.arange(len(reader)), range(_VALIDATION_BATCH, len(reader), _VALIDATION_BATCH))
+            return DataLoader(PlannedFeatures(self.features[1], rows, reader.table), batch_size=None)
+        return self._loader(OrderedBatches(reader, spec, _VALIDATION_BATCH))
 
     def _loader(self, batches: Dataset) -> DataLoader:
         return DataLoader(batches, batch_size=None, num_workers=self.n_workers, multiprocessing_context=(

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import logging
 import os
 import shutil
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from train.model.heads import set_dropout
 from train.run_log import draw_curves, drop_metrics_after, write_environment
 from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
+from train.stages.lightning_loop import fit_module
 from train.stages.objective import build_objective
 from train.stages.optimizer import build_optimizer
 from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
@@ -38,12 +37,14 @@ from train.stages.teachers import build_teachers, save_teachers
 
 @dataclass
 class Progress:
-    """What one stage hands to the next; the centres are those of every class so far."""
+    """What one stage hands to the next; the centres are those of every class so far. `teachers_path`: the file of the
+    last stage that had domain teachers."""
 
     embedder: Embedder
     head_spec: dict
     centres: Tensor | None
     class_names: tuple[str, ...]
+    teachers_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -101,58 +102,64 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
 def run_stage(config: TrainConfig, index: int, progress: Progress | None, places: Places) -> Progress:
     """Train stage `index` from what the stage before left (None: from the backbone's own weights)."""
     stage = config.stages[index]
-    seed = int(np.random.SeedSequence([config.seed, index]).generate_state(1)[0]) >> 1
+    seed = stage_seed(config.seed, index)
     torch.manual_seed(seed)
     _say(config, index, f"{stage.image_px} px")
     data = read_training_set(places.shards_dir, stage.sources)
     validation = ShardReader(places.shards_dir, "val")
     if progress is None:
         progress = Progress(*start_embedder(config, stage, data.reader, places.cache_dir), None, ())
+    progress.teachers_path = places.teachers_before(config, index)
     embedder = progress.embedder
     set_resolution(embedder.backbone, stage.image_px, stage.patch_stride)
     set_dropout(embedder.head, stage.head_dropout)
     spec = preprocess_of(embedder.backbone, stage.image_px, config.resize)
     start_state = {k: v.clone() for k, v in embedder.state_dict().items()} if stage.start_weight > 0 else {}
-    module, loaders = _assemble(config, index, progress, (data, validation, spec), places, seed)
+    module, loaders = assemble_stage(config, index, progress, (data, validation, spec), places.cache_dir, seed)
     _fit(config, index, module, loaders, places)
 
     embedder = module.embedder.cpu().eval()
     scores = dict(module.last_validation)
     if stage.start_weight > 0:
-        _mix_with_start(embedder, start_state, stage.start_weight)
+        mix_with_start(embedder, start_state, stage.start_weight)
         scores = _validate(embedder, validation, spec)
     meta = _stage_meta(config, index, data, scores)
     own_classes = (module.classifier.centres.detach().cpu(), data.class_names)
     classes = centres_so_far(own_classes, (progress.centres, progress.class_names))
     if module.teachers is not None:  # before the checkpoint, which says that the stage is done
-        save_teachers(
-            places.teachers_path(index, stage), module.teachers, data, places.teachers_before(config, index))
+        save_teachers(places.teachers_path(index, stage), module.teachers, data, progress.teachers_path)
     save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
     places.unfinished_path(index, stage).unlink(missing_ok=True)
     _say(config, index, f"val mMP@5 {meta['val']['mMP@5']:.4f}")
     return Progress(embedder, progress.head_spec, *classes)
 
 
-def _assemble(
+def stage_seed(run_seed: int, index: int) -> int:
+    """The seed of stage `index` of a run."""
+    return int(np.random.SeedSequence([run_seed, index]).generate_state(1)[0]) >> 1
+
+
+def assemble_stage(
     config: TrainConfig, index: int, progress: Progress,
-    inputs: tuple[TrainingSet, ShardReader, PreprocessSpec], places: Places, seed: int,
+    inputs: tuple[TrainingSet, ShardReader, PreprocessSpec], cache_dir: Path, seed: int,
 ) -> tuple[StageModule, StageData]:
     """The Lightning module and the loaders of a stage."""
     stage = config.stages[index]
     data, validation, spec = inputs
     embedder = progress.embedder
     to_device(embedder, config.accelerator)
-    features = cached_features(embedder.backbone, data.reader, spec, places.cache_dir) if stage.feature_cache else None
+    features = None
+    if stage.feature_cache:
+        features = tuple(cached_features(embedder.backbone, one, spec, cache_dir) for one in (data.reader, validation))
     before = (progress.centres, progress.class_names)
     out_dim = progress.head_spec["out_dim"]
     classifier = build_classifier(stage.classifier, data.class_names, before, out_dim, seed)
     if stage.classifier.start == "class_means":
-        set_to_class_means(classifier, embedder, data, spec, features)
-    teacher = teacher_features(config, stage, data.reader, places.cache_dir) if stage.distillation else None
+        set_to_class_means(classifier, embedder, data, spec, None if features is None else features[0])
+    teacher = teacher_features(config, stage, data.reader, cache_dir) if stage.distillation else None
     domain_teachers = None
     if stage.domain_teachers is not None:
-        before_path = places.teachers_before(config, index)
-        domain_teachers = build_teachers(stage, data, embedder.backbone.width, before_path, seed)
+        domain_teachers = build_teachers(stage, data, embedder.backbone.width, progress.teachers_path, seed)
     objective = build_objective(stage, data, seed, teacher, domain_teachers)
     module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
     plan = plan_stage(data, stage, seed)
@@ -197,9 +204,6 @@ def _claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
 
 def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageData, places: Places) -> None:
     """Lightning's loop over the rounds that are left."""
-    _quiet_lightning()
-    # Deterministic algorithms are wanted; filling every fresh tensor with NaN, which torch adds to them, is not.
-    torch.utils.deterministic.fill_uninitialized_memory = False
     stage = config.stages[index]
     n_steps = len(loaders.plan.batches) // stage.accumulate_batches
     unfinished_path = places.unfinished_path(index, stage)
@@ -208,27 +212,9 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
     callbacks: list[pl.Callback] = [
         pl.callbacks.TQDMProgressBar(refresh_rate=max(1, n_steps // 100)) if is_watched() else ProgressLines(n_steps),
         MetricsLog(places.run_dir, stage.name, every_steps=max(1, n_steps // 100)),
+        RoundCheckpoint(unfinished_path),
     ]
-    if stage.ema_decay is not None:
-        callbacks.append(pl.callbacks.EMAWeightAveraging(decay=stage.ema_decay))
-    callbacks.append(RoundCheckpoint(unfinished_path))
-    trainer = pl.Trainer(
-        accelerator=config.accelerator, devices=config.n_devices, num_nodes=config.n_nodes,
-        precision=stage.precision, max_epochs=len(loaders.plan.round_starts), reload_dataloaders_every_n_epochs=1,
-        accumulate_grad_batches=stage.accumulate_batches, gradient_clip_val=stage.clip_gradient_norm,
-        num_sanity_val_steps=0, logger=False, enable_checkpointing=False, use_distributed_sampler=False,
-        enable_model_summary=False, enable_progress_bar=is_watched(), deterministic="warn", callbacks=callbacks,
-    )
-    trainer.fit(module, datamodule=loaders, ckpt_path=unfinished_path if step_reached else None, weights_only=True)
-    if not module.last_validation:  # killed after the last round: only the score is missing
-        trainer.validate(module, datamodule=loaders, verbose=False)
-
-
-def _quiet_lightning() -> None:
-    """Leave the progress bar; drop tips, device lists and warnings about what is meant (frozen parts, few workers)."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for meant in (".*in eval mode at the start of training.*", ".*does not have many workers.*", ".*LeafSpec.*"):
-        warnings.filterwarnings("ignore", meant)
+    fit_module(config, stage, module, loaders, callbacks, unfinished_path if step_reached else None)
 
 
 def _global_step_of(path: Path) -> int:
@@ -238,7 +224,7 @@ def _global_step_of(path: Path) -> int:
     return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
 
 
-def _mix_with_start(embedder: Embedder, start_state: dict[str, Tensor], start_weight: float) -> None:
+def mix_with_start(embedder: Embedder, start_state: dict[str, Tensor], start_weight: float) -> None:
     """Weights = start_weight * start + (1 - start_weight) * trained (WiSE-FT, arXiv 2109.01903)."""
     mixed = {
         name: torch.lerp(value, start_state[name].to(value), start_weight) if value.is_floating_point() else value

@@ -42,10 +42,13 @@ def preprocess_of(backbone: Backbone, image_px: int, resize: str) -> PreprocessS
 
 
 def start_embedder(
-    config: TrainConfig, stage: StageConfig, reader: ShardReader, cache_dir: Path
+    config: TrainConfig, stage: StageConfig, reader: ShardReader, cache_dir: Path, backbone: Backbone | None = None
 ) -> tuple[Embedder, dict]:
-    """The embedder before any training and its head's description; a PCA head is fitted on the train samples."""
-    backbone = starting_backbone(config, stage.image_px, stage.patch_stride)
+    """The embedder before any training and its head's description; a PCA head is fitted on the train samples.
+
+    `backbone`: the tower of `starting_backbone`, where it is built already.
+    """
+    backbone = backbone or starting_backbone(config, stage.image_px, stage.patch_stride)
     embedder = build_embedder(backbone, head_spec := config.head.to_spec())
     if config.head.init == "pca":
         to_device(backbone, config.accelerator)

@@ -43,6 +43,15 @@ def test_computed_once_until_anything_changes(packed, tower, tmp_path, monkeypat
     assert len(calls) == 3
 
 
+def test_a_part_takes_its_rows_from_the_whole(packed, tower, tmp_path, monkeypatch):
+    whole = ShardReader(packed, "train")
+    everything = cached_features(tower, whole, SPEC, tmp_path)
+    monkeypatch.setattr(feature_cache, "compute_features", None)
+    part = whole.only(("tiles",))
+    rows = np.flatnonzero(whole.table.sources == "tiles")
+    assert np.array_equal(cached_features(tower, part, SPEC, tmp_path), everything[rows]) and len(part) == len(rows)
+
+
 def test_the_hash_sees_values_buffers_and_not_memory_format(tower):
     before = hash_of_state(tower)
     assert hash_of_state(tower.to(memory_format=torch.channels_last)) == before

@@ -71,3 +71,15 @@ def test_sizes_are_of_the_pictures_before_packing(packed_sizes):
     assert reader.table.sizes_px.dtype == np.float32
     assert set(heights) == {40.0} and set(widths) == {40.0, 50.0, 60.0, 70.0, 80.0, 90.0}
     assert min(reader.image(0).size) == 32
+
+
+def test_a_part_lists_what_a_reader_of_its_sources_lists(packed):
+    whole, alone = ShardReader(packed, "train"), ShardReader(packed, "train", ("tiles",))
+    part = whole.only(("tiles",))
+    for name in ("keys", "sources", "domains", "class_names", "roles"):
+        assert np.array_equal(getattr(part.table, name), getattr(alone.table, name))
+    assert part.table.accepted == alone.table.accepted and len(part) == len(alone) < len(whole)
+    assert [part.jpeg_bytes(n) for n in range(len(part))] == [alone.jpeg_bytes(n) for n in range(len(alone))]
+    parent, rows = part.part_of
+    assert parent is whole and np.array_equal(whole.table.keys[rows], part.table.keys)
+    assert whole.part_of is None and set(whole.table.sources) == {"disks", "tiles"}

@@ -64,7 +64,7 @@ def test_rounds_by_loss_follow_the_noted_losses(packed, make_config):
     data = read_training_set(packed, None)
     assert [list(data.pool_by_source)[row] for row in data.source_rows] == data.reader.table.sources.tolist()
     stage = make_config({"epochs": None, "images": 128, "rounds": 2, "sampler": {"kind": "by_loss"}}).stages[0]
-    features = np.zeros((len(data.reader), 4), np.float32)
+    features = (np.zeros((len(data.reader), 4), np.float32),) * 2
     loaders = StageData(data, plan_stage(data, stage, seed=1), stage, (None, None), (1, 0), features)
 
     def sources_of_round(number, losses):

@@ -1,10 +1,17 @@
-"""The one door to open_clip: the image tower of a CLIP model, any resolution and patch stride."""
+"""The one door to open_clip: a CLIP model's image tower, any resolution and patch stride; both halves as released."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from data_prep.errors import ConfigError, unknown_name
+from data_prep.files import sha256_of_file
+from train.data.preprocessing import PreprocessSpec
 from train.model.backbones.backbone import Backbone, BackboneSpec, load_state_file, load_strictly
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -109,3 +116,88 @@ def _layer_groups(tower: nn.Module) -> list[list[str]]:
     stem = [n for n in names if n.startswith(("conv1", "class_embedding", "positional_embedding", "ln_pre"))]
     inside = set(stem).union(*blocks)
     return [stem, *blocks, [n for n in names if n not in inside]]
+
+
+@dataclass(frozen=True)
+class ImageTextModel:
+    """Both halves of a CLIP model in evaluation mode: what says how well a picture fits a text.
+
+    Attributes:
+        clip: open_clip's model.
+        tokenize: texts -> int64 [B, context length].
+        preprocess: what the image half expects. The resize is this project's, bicubic.
+        width: D of the embeddings that both halves share.
+        weights_sha256: of the weights file.
+    """
+
+    clip: nn.Module
+    tokenize: Callable[[list[str]], Tensor]
+    preprocess: PreprocessSpec
+    width: int
+    weights_sha256: str
+
+    @torch.no_grad()
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Normalised images [B, 3, H, W] -> unit embeddings [B, D], on the device the model is on."""
+        return self.clip.encode_image(images.to(next(self.clip.parameters()).device), normalize=True)
+
+    def embed_names(self, names: Sequence[str], templates: Sequence[str]) -> Tensor:
+        """Class names -> unit embeddings [C, D]: the mean over the templates' prompts, `{}` standing for the name."""
+        import open_clip
+
+        device = next(self.clip.parameters()).device
+        return open_clip.build_zero_shot_classifier(
+            self.clip, self.tokenize, list(names), list(templates), num_classes_per_batch=32, device=device).T
+
+
+def build_image_text(arch: str, weights: str, released_as: str | None = None) -> ImageTextModel:
+    """Build both halves of a released model, on the CPU.
+
+    Args:
+        weights: `hub:TAG`, or `file:PATH` for the same file fetched before.
+        released_as: for a file: the tag whose pixel statistics and activation it goes with; needed where open_clip's
+            releases of `arch` differ in them.
+
+    Raises:
+        ConfigError: unknown model, tag or file; weights of another model; an activation that `arch` does not have.
+    """
+    import open_clip
+
+    config = open_clip.get_model_config(arch)
+    if config is None:
+        raise unknown_name("open_clip model", arch, open_clip.list_models(), "tower")
+    source, _, name = weights.partition(":")
+    if source not in ("file", "hub") or not name:
+        raise unknown_name("weights", weights, ["file:<path>", "hub:<tag>"], f"tower {arch!r}")
+    release = _release_of(arch, name if source == "hub" else released_as)
+    if release.get("quick_gelu", False) != config.get("quick_gelu", False):
+        raise ConfigError(f"tower {arch!r}: these weights were trained with quick_gelu {not config.get('quick_gelu')}; "
+                          "open_clip has the model twice, with and without -quickgelu at the end of its name")
+    path = _download(arch, name) if source == "hub" else name
+    if not Path(path).is_file():
+        raise ConfigError(f"tower {arch!r}: no file {path}")
+    try:
+        clip = open_clip.create_model(arch, pretrained=path, weights_only=True)
+    except (RuntimeError, AssertionError, UnpicklingError) as error:
+        raise ConfigError(f"tower {arch!r}: {path} does not hold weights of this model: {error}") from error
+    image_px = config["vision_cfg"]["image_size"]
+    resize = "squash" if release.get("resize_mode") == "squash" else "shortest_crop"
+    spec = PreprocessSpec(image_px, tuple(release.get("mean", CLIP_MEAN)), tuple(release.get("std", CLIP_STD)), resize)
+    tokenizer = open_clip.get_tokenizer(arch)
+    return ImageTextModel(clip.eval(), tokenizer, spec, config["embed_dim"], sha256_of_file(path))
+
+
+def _release_of(arch: str, tag: str | None) -> dict:
+    """open_clip's description of a release; without a tag, of all of `arch` where they agree; {} where it has none."""
+    from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
+    known = list_pretrained_tags_by_model(arch)
+    if tag is not None and tag not in known:
+        raise unknown_name("weights tag", tag, known, f"tower {arch!r}")
+    keys = ("mean", "std", "resize_mode", "quick_gelu")
+    releases = [{key: get_pretrained_cfg(arch, one).get(key) for key in keys} for one in ([tag] if tag else known)]
+    different = [release for release in releases if release != releases[0]]
+    if different:
+        raise ConfigError(f"tower {arch!r}: its releases differ in pixel statistics or activation; say which one the "
+                          f"file is with --released-as; known: {', '.join(known)}")
+    return {key: value for key, value in (releases[0] if releases else {}).items() if value is not None}

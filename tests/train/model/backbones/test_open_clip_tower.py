@@ -1,9 +1,11 @@
+import json
+
 import pytest
 import torch
 
 from data_prep.errors import ConfigError
 from train.model.backbones import BackboneSpec, build_backbone
-from train.model.backbones.open_clip_tower import set_position_grid
+from train.model.backbones.open_clip_tower import CLIP_MEAN, _release_of, build_image_text, set_position_grid
 
 
 def build(image_px: int = 64, weights: str | None = None, stride: int | None = None):
@@ -74,3 +76,58 @@ def test_the_token_is_what_the_projection_projects():
 def test_the_width_of_vith14s_token():
     with torch.device("meta"):
         assert build_backbone(BackboneSpec("open_clip", "ViT-H-14", None, 224, output="token")).width == 1280
+
+
+@pytest.fixture
+def tiny_clip(tmp_path, monkeypatch):
+    """A CLIP of one layer, known to open_clip as `tiny-clip`; its weights file."""
+    import open_clip
+    from open_clip import factory
+
+    monkeypatch.setattr(factory, "_MODEL_CONFIGS", dict(factory._MODEL_CONFIGS))
+    monkeypatch.setattr(factory, "_MODEL_CONFIG_PATHS", list(factory._MODEL_CONFIG_PATHS))
+    config = {"embed_dim": 8, "vision_cfg": {"image_size": 16, "layers": 1, "width": 32, "head_width": 16,
+                                             "patch_size": 8},
+              "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}}
+    (tmp_path / "tiny-clip.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path / "tiny-clip.json")
+    torch.manual_seed(1)
+    torch.save(open_clip.create_model("tiny-clip").state_dict(), tmp_path / "clip.pt")
+    return tmp_path / "clip.pt"
+
+
+def test_both_halves_give_unit_embeddings_of_one_space(tiny_clip):
+    model = build_image_text("tiny-clip", f"file:{tiny_clip}")
+    names = model.embed_names(["sofa", "bed"] * 20, ["a {}", "the {}"])
+    images = model.embed_images(torch.randn(3, 3, 16, 16))
+    assert names.shape == (40, 8) and images.shape == (3, 8) and model.width == 8
+    assert torch.allclose(names.norm(dim=1), torch.ones(40)) and torch.allclose(images.norm(dim=1), torch.ones(3))
+    one = torch.nn.functional.normalize(model.clip.encode_text(model.tokenize(["a bed", "the bed"])), dim=1)
+    assert torch.allclose(names[1], torch.nn.functional.normalize(one.mean(dim=0), dim=0), atol=1e-6)
+    assert model.preprocess.image_px == 16 and model.preprocess.resize == "shortest_crop"
+    assert model.preprocess.mean == CLIP_MEAN and not model.clip.training
+
+
+def test_releases_that_differ_must_be_named(tiny_clip):
+    """ViT-L-14 was released with two pixel statistics; SigLIP's releases agree on theirs."""
+    with pytest.raises(ConfigError, match=r"--released-as; known: .*laion2b_s32b_b82k"):
+        build_image_text("ViT-L-14", f"file:{tiny_clip}")
+    assert _release_of("ViT-L-14", "laion2b_s32b_b82k")["mean"] == (0.5, 0.5, 0.5)
+    assert _release_of("ViT-B-16-SigLIP", None) == {
+        "mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "resize_mode": "squash"}
+    assert _release_of("tiny-clip", None) == {}
+
+
+@pytest.mark.parametrize("arch, weights, released_as, part", [
+    ("tiny-clip", "hub:x", None, "no weights tag 'x'"),
+    ("tiny-clip", "clip.pt", None, "known: file:<path>, hub:<tag>"),
+    ("tiny-clip", "file:nowhere.pt", None, "no file nowhere.pt"),
+    ("ViT-B-32", "hub:openai", None, "trained with quick_gelu True; .*-quickgelu"),
+    ("ViT-B-32", "file:FILE", "laion2b_s34b_b79k", "does not hold weights of this model"),
+    ("tiny-clip", "file:NOISE", None, "does not hold weights of this model"),
+])
+def test_errors_of_both_halves_teach(tiny_clip, arch, weights, released_as, part):
+    noise = tiny_clip.with_name("noise.pt")
+    noise.write_bytes(b"<html>not found</html>")
+    with pytest.raises(ConfigError, match=part):
+        build_image_text(arch, weights.replace("FILE", str(tiny_clip)).replace("NOISE", str(noise)), released_as)
