@@ -78,7 +78,7 @@ def check_catalogue(catalogue: pl.DataFrame, where: str) -> None:
     """Raise one ConfigError that lists everything wrong with the table.
 
     Checked: the columns and their types, values of split and role, missing class keys and paths, absolute
-    paths, and the same path twice in one source.
+    paths and those that leave the raw root (`..`), and the same path twice in one source.
     """
     problems = _wrong_columns(catalogue)
     if not problems:
@@ -113,7 +113,7 @@ def _wrong_values(catalogue: pl.DataFrame) -> list[str]:
     for name in ("source", "domain", "class_key", "path"):
         problems += _rows_where(catalogue, pl.col(name).str.strip_chars() == "", name, "some text")
     problems += _rows_where(
-        catalogue, pl.col("path").str.starts_with("/"), "path", "a path relative to the raw root"
+        catalogue, pl.col("path").str.contains(r"^/|(^|/)\.\.(/|$)"), "path", "a path relative to the raw root"
     )
     return problems
 

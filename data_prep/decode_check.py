@@ -1,101 +1,162 @@
-"""Second step: open every image once, in parallel; learn its hash and size, or why it cannot be used.
+"""Second step: open every image once, in parallel; learn its hashes and size, or why it cannot be used.
 
 Results are kept by (path, size, time of last change) as soon as a task ends, so an interrupted or repeated
-build does not decode again what it has seen.
+build does not decode again what it has seen. Images that will probably be packed are encoded in the same
+decode (`encoded_ahead`).
 """
 
 import hashlib
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, CATALOGUE_SCHEMA
-from data_prep.files import sha256_of_bytes, writing_atomically
-from data_prep.images import Rejected, check_image, encoder_versions
+from data_prep.encoded_ahead import ImageSettings, write_encoded
+from data_prep.files import sha256_of_bytes
+from data_prep.images import Prepared, Rejected, check_image, encoder_versions, prepare_image
+from data_prep.parquet_parts import read_parts, write_part
 from data_prep.sources.source import MISSING_FILE
-from data_prep.workers import run_tasks
+from data_prep.workers import run_tasks, usable_cpus
 
-FILES_PER_TASK = 256
+MOST_FILES_PER_TASK = 512  # what a kill can cost
+FEWEST_FILES_PER_TASK = 32
+TASKS_PER_WORKER = 24  # enough that all workers end at about the same time
+PATHS_AT_ONCE = 50_000  # held as Python objects
 
-FOUND_COLUMNS = ("sha256", "width_px", "height_px", "reject_reason", "reject_detail")
+FOUND_COLUMNS = ("sha256", "phash", "width_px", "height_px", "reject_reason", "reject_detail")
 KEY_SCHEMA = {"path": pl.String, "size_bytes": pl.Int64, "mtime_ns": pl.Int64}
 CHECKED_SCHEMA = {**KEY_SCHEMA, **{name: CATALOGUE_SCHEMA[name] for name in FOUND_COLUMNS}}
 
 
-@dataclass(frozen=True)
-class RawFile:
-    """A file and the state it was listed in."""
+@dataclass(frozen=True, eq=False)
+class EncodeAhead:
+    """Which images are encoded while they are checked, how, and into which folder."""
 
-    path: str  # relative to the raw root
-    size_bytes: int
-    mtime_ns: int
+    paths: pl.Series
+    image: ImageSettings
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class CheckTask:
+    """Some files to open. `files` has KEY_SCHEMA's columns and `ahead`: whether to encode."""
+
+    raw_root: str
+    cache_dir: str
+    image_px: int
+    files: pl.DataFrame
+    image: ImageSettings | None  # None: nothing is encoded
+    encoded_dir: str
 
 
 def check_images(
-    catalogue: pl.DataFrame, raw_root: Path, cache_dir: Path, n_workers: int = 1, image_px: int = 256
+    catalogue: pl.DataFrame,
+    raw_root: Path,
+    cache_dir: Path,
+    workers: int | str = 1,
+    image_px: int = 256,
+    ahead: EncodeAhead | None = None,
 ) -> pl.DataFrame:
-    """Fill sha256, width_px, height_px, and the reject reason of files that cannot be used.
+    """Fill sha256, phash, width_px, height_px, and the reject reason of files that cannot be used.
 
     Args:
         catalogue: rows in any order; those already rejected are not opened.
         cache_dir: folder for results, made for this raw root and these decoder versions in a folder of its
             own.
+        workers: see `workers.run_tasks`.
         image_px: shorter side the pictures will be packed with; it decides the scale JPEGs are decoded at.
+        ahead: images to encode in the same decode, to the same `image_px`; None encodes nothing.
 
     Returns:
         The same rows in the same order.
     """
     cache_dir = cache_dir / _cache_name(raw_root, image_px)
-    paths = catalogue.filter(ACCEPTED)["path"].unique().sort().to_list()
-    files = [file for path in paths if (file := _regular_file(raw_root, path)) is not None]
+    listed = _list_files(raw_root, catalogue.filter(ACCEPTED)["path"].unique().sort())
     known = _read_cache(cache_dir)
-    listed = pl.DataFrame([vars(file) for file in files], schema=KEY_SCHEMA)
-    pending = [RawFile(**row) for row in listed.join(known, on=list(KEY_SCHEMA), how="anti").to_dicts()]
-    tasks = [pending[start : start + FILES_PER_TASK] for start in range(0, len(pending), FILES_PER_TASK)]
+    pending = listed.join(known, on=list(KEY_SCHEMA), how="anti", maintain_order="left")
+    places = (str(raw_root.absolute()), str(cache_dir.absolute()), image_px)
+    tasks = [CheckTask(*places, *chunk) for chunk in _chunks(pending, ahead, workers)]
     if tasks:
-        function = partial(check_files, raw_root=raw_root, cache_dir=cache_dir, image_px=image_px)
-        run_tasks(function, tasks, n_workers, "decode check", size_of=len, unit="image")
+        run_tasks(check_files, tasks, workers, "decode check", size_of=_n_files, unit="image")
         known = _read_cache(cache_dir)
     checked = listed.join(known, on=list(KEY_SCHEMA), how="left", maintain_order="left")
     return _with_results(catalogue, checked)
 
 
-def check_files(files: Sequence[RawFile], raw_root: Path, cache_dir: Path, image_px: int) -> int:
-    """Check some files and leave the results in one parquet file of `cache_dir`; returns their number."""
-    found = [
-        (file.path, file.size_bytes, file.mtime_ns, *_check_file(raw_root / file.path, image_px)) for file in files
-    ]
-    name = sha256_of_bytes("\n".join(map(str, files)).encode("utf-8", "surrogateescape"))[:24]
-    with writing_atomically(cache_dir / f"{name}.parquet") as unfinished_path:
-        pl.DataFrame(found, schema=CHECKED_SCHEMA, orient="row").write_parquet(unfinished_path)
-    return len(files)
+def check_files(task: CheckTask) -> int:
+    """Check some files, leave the results in one parquet file of the cache; returns their number."""
+    found, encoded = [], {}
+    how_to_encode = None if task.image is None else asdict(task.image)
+    for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
+        raw_path = f"{task.raw_root}/{path}"
+        facts, jpeg = _check_file(raw_path, task.image_px, how_to_encode if is_ahead else None)
+        found.append((path, size_bytes, mtime_ns, *facts))
+        if is_ahead and facts[-2] is None:
+            encoded[facts[0]] = jpeg
+    name = sha256_of_bytes(str(task.files.rows()).encode())[:12]
+    write_encoded(Path(task.encoded_dir), name, encoded.items())  # first: a known file is not opened again
+    write_part(
+        pl.DataFrame(found, schema=CHECKED_SCHEMA, orient="row"), Path(task.cache_dir) / f"{name}.parquet"
+    )
+    return len(found)
 
 
-def _check_file(path: Path, image_px: int) -> tuple[str | None, int | None, int | None, str | None, str | None]:
-    """FOUND_COLUMNS of one file."""
+def _check_file(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
+    """FOUND_COLUMNS of one file, and its JPEG bytes: None for those that are not made or are the file itself."""
     try:
-        content = path.read_bytes()
+        with open(path, "rb", buffering=0) as stream:
+            content = stream.readall()
     except OSError as error:
-        return None, None, None, "unreadable file", str(error.strerror)
+        return (None, None, None, None, "unreadable file", str(error.strerror)), None
     sha256 = hashlib.sha256(content).hexdigest()
-    facts = check_image(content, image_px)
-    if isinstance(facts, Rejected):
-        return sha256, None, None, facts.reason, facts.detail
-    return sha256, facts.width_px, facts.height_px, None, None
+    found = check_image(content, image_px) if image is None else prepare_image(content, **image)
+    if isinstance(found, Rejected):
+        return (sha256, None, None, None, found.reason, found.detail), None
+    facts, jpeg = (found.facts, found.jpeg) if isinstance(found, Prepared) else (found, None)
+    good = (sha256, facts.phash, facts.width_px, facts.height_px, None, None)
+    return good, None if jpeg == content else jpeg
 
 
-def _regular_file(raw_root: Path, path: str) -> RawFile | None:
-    """None for what is missing or is no file: never opened, a pipe would block for ever."""
+def _chunks(
+    pending: pl.DataFrame, ahead: EncodeAhead | None, workers: int | str
+) -> Iterator[tuple[pl.DataFrame, ImageSettings | None, str]]:
+    """The last fields of each CheckTask."""
+    wanted = pl.lit(False) if ahead is None else pl.col("path").is_in(ahead.paths.implode())
+    n_workers = workers if isinstance(workers, int) and workers else usable_cpus()
+    per_worker = pending.height // (n_workers * TASKS_PER_WORKER)
+    files_per_task = min(max(per_worker, FEWEST_FILES_PER_TASK), MOST_FILES_PER_TASK)
+    how = (None, "") if ahead is None else (ahead.image, str(ahead.folder.absolute()))
+    for chunk in pending.with_columns(ahead=wanted).iter_slices(files_per_task):
+        yield chunk, *how
+
+
+def _n_files(task: CheckTask) -> int:
+    return task.files.height
+
+
+def _list_files(raw_root: Path, paths: pl.Series) -> pl.DataFrame:
+    """KEY_SCHEMA's columns of the regular files among the paths."""
+    parts = [pl.DataFrame(schema=KEY_SCHEMA)]
+    for start in range(0, len(paths), PATHS_AT_ONCE):
+        some = paths.slice(start, PATHS_AT_ONCE)
+        states = np.fromiter((_state_of(f"{raw_root}/{path}") for path in some), dtype=np.dtype((np.int64, 2)))
+        part = pl.DataFrame({"path": some, "size_bytes": states[:, 0], "mtime_ns": states[:, 1]})
+        parts.append(part.filter(pl.col("size_bytes") >= 0))
+    return pl.concat(parts)
+
+
+def _state_of(path: str) -> tuple[int, int]:
+    """Size and time of last change; (-1, 0) for what is missing or is no file: a pipe would block for ever."""
     try:
-        state = os.stat(raw_root / path)
-    except OSError:
-        return None
-    return RawFile(path, state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+        state = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return -1, 0
+    return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else (-1, 0)
 
 
 def _cache_name(raw_root: Path, image_px: int) -> str:
@@ -103,14 +164,13 @@ def _cache_name(raw_root: Path, image_px: int) -> str:
 
 
 def _read_cache(cache_dir: Path) -> pl.DataFrame:
-    parts = [pl.read_parquet(path) for path in sorted(cache_dir.glob("*.parquet"))]
-    return pl.concat([pl.DataFrame(schema=CHECKED_SCHEMA), *parts]).unique(list(KEY_SCHEMA), keep="first")
+    return read_parts(cache_dir, CHECKED_SCHEMA).unique(list(KEY_SCHEMA), keep="first")
 
 
 def _with_results(catalogue: pl.DataFrame, checked: pl.DataFrame) -> pl.DataFrame:
     """Catalogue rows with the results of their path; accepted rows without a result have no file."""
     results = checked.select("path", *FOUND_COLUMNS, was_checked=pl.lit(True))
-    joined = catalogue.drop("sha256", "width_px", "height_px").join(
+    joined = catalogue.drop("sha256", "phash", "width_px", "height_px").join(
         results, on="path", how="left", suffix="_found", maintain_order="left"
     )
     reason = pl.when("was_checked").then("reject_reason_found").otherwise(pl.lit(MISSING_FILE))

@@ -1,5 +1,7 @@
 """Exact duplicates by sha256: inside a class, between classes of a source, and between splits."""
 
+from collections.abc import Callable
+
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, SPLITS, reject
@@ -18,6 +20,10 @@ def reject_duplicates(catalogue: pl.DataFrame) -> pl.DataFrame:
     The same picture in several classes is a contradiction: all copies go ('duplicate across classes'). Inside
     a class one copy stays, an index image if there is one, then the smallest path ('duplicate in class').
     """
+    return _among_repeated(catalogue, _reject_repeated)
+
+
+def _reject_repeated(catalogue: pl.DataFrame) -> pl.DataFrame:
     group = ["source", "split", "sha256"]
     contradicted = (pl.col("class_key").filter(ACCEPTED).n_unique().over(group) > 1) & _HAS_HASH
     classes = (
@@ -33,8 +39,27 @@ def reject_duplicates(catalogue: pl.DataFrame) -> pl.DataFrame:
 
 def reject_leaks(catalogue: pl.DataFrame) -> pl.DataFrame:
     """Turn away pictures that a more protected split of any source holds too: test, val, then train."""
+    return _among_repeated(catalogue, _reject_leaked)
+
+
+def _reject_leaked(catalogue: pl.DataFrame) -> pl.DataFrame:
     order = (~ACCEPTED, -_SPLIT_RANK, "source", "path")
     best_rank = _SPLIT_RANK.filter(ACCEPTED).max().over("sha256")
     kept = (pl.col("split") + pl.lit(": ") + pl.col("path")).sort_by(*order).first().over("sha256")
     leaked = (best_rank > _SPLIT_RANK) & _HAS_HASH
     return reject(catalogue, leaked, "same picture in an evaluation split", pl.lit("same bytes as ") + kept)
+
+
+def _among_repeated(catalogue: pl.DataFrame, step: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """`step` of the accepted rows that share their hash with another, one in a thousand or so; the rest stays.
+
+    Grouping millions of rows of which most are alone takes minutes.
+    """
+    rows = catalogue.with_row_index("row")
+    counted = pl.when(ACCEPTED).then("sha256")
+    repeated = step(rows.filter(counted.is_duplicated() & counted.is_not_null()))
+    rejected = repeated.filter(~ACCEPTED).select("row", reason="reject_reason", detail="reject_detail")
+    joined = rows.join(rejected, on="row", how="left", maintain_order="left")
+    return joined.with_columns(
+        reject_reason=pl.coalesce("reject_reason", "reason"), reject_detail=pl.coalesce("reject_detail", "detail")
+    ).select(catalogue.columns)

@@ -1,4 +1,4 @@
-"""The two error types a user meets, and the one wording for a name nobody knows."""
+"""The error types a user meets, and the one wording for a name nobody knows."""
 
 from collections.abc import Iterable
 
@@ -9,6 +9,10 @@ class ConfigError(Exception):
 
 class ContractError(Exception):
     """A file breaks a rule of the challenge's host: model file, zip, output shape, budget."""
+
+
+class WorkerDied(Exception):
+    """A worker process ended without an answer; most often the machine ran out of memory."""
 
 
 def unknown_name(what: str, got: object, known: Iterable[str], where: str) -> ConfigError:

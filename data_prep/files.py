@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+UNFINISHED_SUFFIX = ".unfinished"  # of temporary names; what is left of them after a kill may be removed
+
 
 @contextmanager
-def writing_atomically(path: Path) -> Iterator[Path]:
+def writing_atomically(path: Path, synced: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` when the block ends well.
 
     The content is synced before the rename and the folder after it, so that a crash leaves either the old file or
@@ -17,23 +21,26 @@ def writing_atomically(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished_path = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    unfinished_path = path.with_name(unfinished_name(path.name))
     try:
         yield unfinished_path
-        with open(unfinished_path, "rb") as written:
-            os.fsync(written.fileno())
+        if synced:
+            _sync(unfinished_path)
         os.replace(unfinished_path, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = str(path)
-        raise
+        if synced:
+            _sync(path.parent)
+    except Exception as error:
+        named = _naming(error, path)
+        if named is None:
+            raise
+        raise named from error
     finally:
         unfinished_path.unlink(missing_ok=True)
+
+
+def unfinished_name(name: str) -> str:
+    """A temporary name that no other process of any machine takes."""
+    return f".{name}.{uuid.uuid4().hex[:12]}{UNFINISHED_SUFFIX}"
 
 
 def sha256_of_file(path: Path) -> str:
@@ -45,3 +52,23 @@ def sha256_of_file(path: Path) -> str:
 def sha256_of_bytes(content: bytes) -> str:
     """Hex digest of `content`."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _naming(error: Exception, path: Path) -> OSError | None:
+    """The system's error with number and name; None if it has a name already, or is something else."""
+    number = error.errno if isinstance(error, OSError) else None
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    if number is None and found:
+        number = int(found[1])
+    if number is None or getattr(error, "filename", None) is not None:
+        return None
+    return OSError(number, os.strerror(number), str(path))
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the list of names of a folder, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -33,6 +33,11 @@ class Labels:
         """Whether any accepted image carries that label."""
         return (source, class_key) in self._ids
 
+    def table(self) -> pl.DataFrame:
+        """source, class_key, class_id (Int64): a row a class, in the order of the ids."""
+        rows = [(entry.source, entry.class_key, entry.class_id) for entry in self.entries]
+        return pl.DataFrame(rows, {"source": pl.String, "class_key": pl.String, "class_id": pl.Int64}, orient="row")
+
 
 def number_classes(catalogue: pl.DataFrame) -> Labels:
     """Number every class that has an accepted image; keys are compared as text, so '10' comes before '9'."""

@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from data_prep.errors import ConfigError
-from data_prep.files import sha256_of_file, writing_atomically
+from data_prep.files import sha256_of_bytes
+from data_prep.storage import Location, join, open_to_read, writing_whole
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -62,19 +62,22 @@ class Manifest:
     sha256: str = ""
 
 
-def load_manifest(shards_dir: Path) -> Manifest:
-    """Read the manifest of a packed mixture.
+def load_manifest(shards_dir: Location) -> Manifest:
+    """Read the manifest of a packed mixture, in a folder or behind a URL.
 
     Raises:
         ConfigError: no manifest (the build did not finish), not JSON, another format, or missing keys.
     """
-    path = Path(shards_dir) / MANIFEST_NAME
-    if not path.is_file():
+    path = join(shards_dir, MANIFEST_NAME)
+    try:
+        with open_to_read(path) as stream:
+            content = stream.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise ConfigError(
             f"{path}: not there; the shards are not built, or the build did not finish (make data)"
-        )
+        ) from None
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = json.loads(content)
     except ValueError as error:
         raise ConfigError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(tree, dict) or tree.get("format_version") != FORMAT_VERSION:
@@ -86,18 +89,18 @@ def load_manifest(shards_dir: Path) -> Manifest:
         return Manifest(
             classes=[ClassEntry(**entry) for entry in tree.pop("classes")],
             shards=[ShardEntry(**entry) for entry in tree.pop("shards")],
-            sha256=sha256_of_file(path),
+            sha256=sha256_of_bytes(content),
             **{key: value for key, value in tree.items() if key != "format_version"},
         )
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{path}: a key is missing or unknown: {error}; build the shards again") from error
 
 
-def save_manifest(manifest: Manifest, shards_dir: Path) -> Path:
+def save_manifest(manifest: Manifest, shards_dir: Location) -> Location:
     """Write `manifest.json` (atomically; the same manifest gives the same bytes) and return its path."""
     tree = {"format_version": FORMAT_VERSION, **asdict(manifest)}
     del tree["sha256"]
-    path = Path(shards_dir) / MANIFEST_NAME
-    with writing_atomically(path) as unfinished_path:
+    path = join(shards_dir, MANIFEST_NAME)
+    with writing_whole(path) as unfinished_path:
         unfinished_path.write_text(json.dumps(tree, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from data_prep.config_files import find_named, read_config
+from data_prep.hamming import MAX_BITS
 from data_prep.label_scores import LabelScoresConfig
+from data_prep.near_duplicates import DEFAULT_MAX_BITS
 from data_prep.sources import SOURCES
 from data_prep.sources.generic import generic_source, option_problems
 from data_prep.sources.source import Source
@@ -77,6 +79,20 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
         return self
 
 
+class NearDuplicatesConfig(BaseModel, extra="forbid", frozen=True):
+    """Pictures that look the same; see `near_duplicates.py`.
+
+    Attributes:
+        max_bits: two pictures are near when their 64-bit perceptual hashes differ in at most so many bits. They
+            differ in an even number, but for rare ties.
+        across_classes: of near pictures in two classes of a source: 'report' keeps both, 'merge' joins the
+            classes, 'drop' turns both away.
+    """
+
+    max_bits: int = Field(default=DEFAULT_MAX_BITS, ge=0, le=MAX_BITS)
+    across_classes: Literal["report", "merge", "drop"] = "report"
+
+
 class MixtureConfig(BaseModel, extra="forbid", frozen=True):
     """A data set to train and score on, packed from several sources.
 
@@ -88,6 +104,11 @@ class MixtureConfig(BaseModel, extra="forbid", frozen=True):
         exif_orientation: 'ignore' stores pixels as they lie in the file, as the host and the benchmark see
             them.
         samples_per_shard: the last shard of a source and split may hold fewer.
+        near_duplicates: turn away near copies inside a class, treat those across classes, and turn away train and val
+            pictures near an evaluation picture. Left out: only equal bytes count as copies.
+        leak_guard: files of hashes of evaluation pictures (`python -m data_prep.hash_evaluation` makes them). Train
+            and val pictures with the same bytes, or as near as `near_duplicates` says (4 bits where it is left out),
+            are turned away.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -96,6 +117,8 @@ class MixtureConfig(BaseModel, extra="forbid", frozen=True):
     jpeg_quality: int = Field(default=92, ge=1, le=95)
     exif_orientation: Literal["ignore", "apply"] = "ignore"
     samples_per_shard: int = Field(default=1000, ge=1)
+    near_duplicates: NearDuplicatesConfig | None = None
+    leak_guard: tuple[str, ...] | None = None
     sources: tuple[SourceConfig, ...]
 
     @field_validator("sources")

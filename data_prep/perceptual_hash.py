@@ -14,6 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 THUMBNAIL_PX = 32
+# Pictures that are decoded at a reduced size should keep so many pixels a side. Measured on 250 photographs beside
+# copies of 0.8 times their size: within 4 bits were 79 % with 32 px, 98 % with 64, 99.6 % with 128 and with all.
+HASHED_PX = 128
 N_FREQUENCIES = 8  # along each axis
 # Thumbnails that span fewer grey levels (of 255) than this have no structure to tell pictures apart by.
 MIN_CONTRAST = 4

@@ -3,16 +3,15 @@
 import base64
 import io
 import sys
-from pathlib import Path
 
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, SPLITS
-from data_prep.files import writing_atomically
 from data_prep.manifest import Manifest
 from data_prep.shards import iterate_shard
 from data_prep.sources import SOURCES
 from data_prep.sources.source import Source
+from data_prep.storage import Location, join, writing_whole
 
 PICTURES_PER_ROW = 12
 THUMBNAIL_PX = 96
@@ -20,7 +19,7 @@ COLOURS = ("#1b7f5c", "#e0a030", "#7f96a8")  # a split each
 WIDTH_IN_A_LOG = 110  # columns; where no terminal says how many it has
 
 
-def write_rejects(catalogue: pl.DataFrame, path: Path) -> None:
+def write_rejects(catalogue: pl.DataFrame, path: Location) -> None:
     """`source,path,reason,detail` of every row that was turned away, sorted by source and path."""
     rejects = catalogue.filter(~ACCEPTED).sort("source", "path")
     columns = (
@@ -29,11 +28,11 @@ def write_rejects(catalogue: pl.DataFrame, path: Path) -> None:
         pl.col("reject_reason").alias("reason"),
         pl.col("reject_detail").alias("detail"),
     )
-    with writing_atomically(path) as unfinished_path:
+    with writing_whole(path) as unfinished_path:
         rejects.select(columns).write_csv(unfinished_path)
 
 
-def write_report(manifest: Manifest, shards_dir: Path, path: Path) -> None:
+def write_report(manifest: Manifest, shards_dir: Location, path: Location) -> None:
     """One HTML file with counts by source and step, rejects by reason, class sizes, terms and sample pictures."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -52,7 +51,7 @@ def write_report(manifest: Manifest, shards_dir: Path, path: Path) -> None:
             for source, by_split in contact_sheets(manifest, shards_dir).items()
         },
     )
-    with writing_atomically(path) as unfinished_path:
+    with writing_whole(path) as unfinished_path:
         unfinished_path.write_text(text, encoding="utf-8")
 
 
@@ -116,13 +115,13 @@ def print_summary(manifest: Manifest) -> None:
         console.print(table)
 
 
-def contact_sheets(manifest: Manifest, shards_dir: Path) -> dict[str, dict[str, bytes]]:
+def contact_sheets(manifest: Manifest, shards_dir: Location) -> dict[str, dict[str, bytes]]:
     """{source: {split: JPEG}} with the first samples of each, random ones by construction."""
     sheets: dict[str, dict[str, bytes]] = {}
     for row in split_table(manifest):
         place = (row["source"], row["split"])
         first = next(shard for shard in manifest.shards if (shard.source, shard.split) == place)
-        samples = iterate_shard(shards_dir / first.path)
+        samples = iterate_shard(join(shards_dir, first.path))
         pictures = [jpeg for _, (_, jpeg, _) in zip(range(PICTURES_PER_ROW), samples, strict=False)]
         sheets.setdefault(row["source"], {})[row["split"]] = _contact_sheet(pictures)
     return sheets

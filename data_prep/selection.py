@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, reject
-from data_prep.hash_rank import rank_hash
+from data_prep.hash_rank import rank_hashes
 
 _CLASS = ["source", "class_key"]
 _TRAIN = pl.col("split") == "train"
@@ -31,14 +31,10 @@ def reject_extra_classes(catalogue: pl.DataFrame, max_classes: Mapping[str, int]
 
     A larger maximum keeps the classes of a smaller one.
     """
-    extra = []
-    for source, limit in sorted(max_classes.items()):
-        rows = catalogue.filter(ACCEPTED, _TRAIN, pl.col("source") == source)
-        class_keys = sorted(
-            rows["class_key"].unique(), key=lambda key: (rank_hash(seed, "class", source, key), key)
-        )
-        extra += [{"source": source, "class_key": key, "extra": True} for key in class_keys[limit:]]
-    table = pl.DataFrame(extra, schema={"source": pl.String, "class_key": pl.String, "extra": pl.Boolean})
+    keys = catalogue.filter(ACCEPTED, _TRAIN, pl.col("source").is_in(sorted(max_classes))).select(_CLASS).unique()
+    ranked = keys.with_columns(class_hash=rank_hashes(seed, "class", *keys.get_columns()))
+    ranked = ranked.sort("class_hash", "class_key").with_columns(rank=pl.int_range(1, pl.len() + 1).over("source"))
+    table = ranked.filter(pl.col("rank") > _limit_of(max_classes)).select(*_CLASS, extra=pl.lit(True))
     marked = catalogue.join(table, on=_CLASS, how="left", maintain_order="left")
     return reject(marked, pl.col("extra") & _TRAIN, "class not chosen", "max_classes").drop("extra")
 
@@ -50,9 +46,10 @@ def reject_over_cap(catalogue: pl.DataFrame, cap_per_class: Mapping[str, int], s
     do, and a larger cap keeps the images of a smaller one. Sources not named keep all.
     """
     train = catalogue.filter(ACCEPTED, _TRAIN, pl.col("source").is_in(sorted(cap_per_class)))
-    names = train.select(*_CLASS, "path").iter_rows()
-    hashes = pl.Series([rank_hash(seed, "cap", *name) for name in names], dtype=pl.UInt64)
-    ranked = train.select(*_CLASS, "path", cap_hash=hashes).sort("cap_hash", "path")
+    large = train.group_by(_CLASS).len().filter(pl.col("len").cast(pl.Int64) > _limit_of(cap_per_class))
+    train = train.select(*_CLASS, "path").join(large, on=_CLASS, how="semi")  # others have no rank above the cap
+    hashes = rank_hashes(seed, "cap", *train.get_columns())
+    ranked = train.with_columns(cap_hash=hashes).sort("cap_hash", "path")
     ranked = ranked.select("source", "path", rank=pl.int_range(1, pl.len() + 1).over(_CLASS))
     marked = catalogue.join(ranked, on=["source", "path"], how="left", maintain_order="left")
     detail = pl.lit("cap ") + _limit_of(cap_per_class).cast(pl.String)

@@ -1,17 +1,19 @@
 """Which sample goes into which shard, under which number: tasks that depend on nothing but themselves."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, SPLITS
+from data_prep.encoded_ahead import PLACE_COLUMNS, ImageSettings
 from data_prep.files import sha256_of_bytes
-from data_prep.hash_rank import rank_hash
+from data_prep.hash_rank import rank_hashes
 from data_prep.images import encoder_versions
 from data_prep.labels import Labels
 from data_prep.manifest import FORMAT_VERSION
+from data_prep.storage import Location, is_url
 
 # The JSON member of a sample. Sizes are those of the raw picture; `more_class_keys` are further accepted
 # labels.
@@ -32,12 +34,25 @@ SAMPLE_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class ImageSettings:
-    """How pictures are stored: see `images.prepare_image`."""
+class Folders:
+    """Where a build reads and writes.
 
-    image_px: int
-    jpeg_quality: int
-    apply_exif_orientation: bool = False
+    Attributes:
+        raw_root: the raw data sets; on a cluster, seen by all workers under this path.
+        shards_dir: what the build is for; a folder or a URL.
+        build_dir: what a build needs to go on after an interruption; None puts it into `shards_dir`, which is
+            then no URL.
+    """
+
+    raw_root: Path
+    shards_dir: Location
+    build_dir: Path | None = None
+
+    def absolute(self) -> "Folders":
+        """The same places for a process that was started in another folder."""
+        shards_dir = self.shards_dir if is_url(self.shards_dir) else Path(self.shards_dir).absolute()
+        build_dir = Path(shards_dir) / "build" if self.build_dir is None else self.build_dir.absolute()
+        return Folders(self.raw_root.absolute(), shards_dir, build_dir)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +60,8 @@ class ShardTask:
     """Everything that decides the bytes of one shard, and where its input and output are.
 
     `samples` has the columns of SAMPLE_COLUMNS, a row a sample in the order of the file; row i gets the
-    number `first_number` + i.
+    number `first_number` + i. `encoded` has PLACE_COLUMNS: where the JPEG bytes of the same row lie, null where
+    they have to be made; without rows, nothing was encoded ahead.
     """
 
     path: str  # relative to the shards folder
@@ -55,11 +71,11 @@ class ShardTask:
     first_number: int
     image: ImageSettings
     samples: pl.DataFrame
-    raw_root: str
-    shards_dir: str
+    folders: Folders
+    encoded: pl.DataFrame
 
     def sha256(self) -> str:
-        """Hash of what decides the bytes; the folders on this machine do not."""
+        """Hash of what decides the bytes; folders, and what was encoded ahead, do not."""
         description = {
             "made_by": {"format": FORMAT_VERSION, **encoder_versions()},
             "path": self.path,
@@ -76,17 +92,16 @@ def plan_shards(
     image: ImageSettings,
     samples_per_shard: int,
     seed: int,
-    folders: tuple[Path, Path],
+    folders: Folders,
 ) -> list[ShardTask]:
     """One task a shard, sorted by split, source and number.
 
     Samples of a (source, split) are shuffled by a hash of seed, source and path, so that neither the order of
     the rows nor other sources change them; numbers run through a source's splits, so keys are unique in the
     mixture.
-
-    Args:
-        folders: the raw root and the folder of the shards.
     """
+    folders = folders.absolute()
+    nothing = pl.DataFrame(schema=[*PLACE_COLUMNS])
     samples = _sample_table(catalogue.filter(ACCEPTED), labels, seed)
     tasks = []
     for source in sorted(samples["source"].unique()):
@@ -96,28 +111,50 @@ def plan_shards(
             for n, chunk in enumerate(rows.iter_slices(samples_per_shard)):
                 path = f"{split}/{source}-{n:06d}.tar"
                 place = (path, split, source, chunk["domain"][0], first_number)
-                tasks.append(ShardTask(*place, image, chunk, str(folders[0]), str(folders[1])))
+                tasks.append(ShardTask(*place, image, chunk, folders, nothing))
                 first_number += chunk.height
     return sorted(tasks, key=lambda task: (SPLITS.index(task.split), task.path))
 
 
+def with_encoded(tasks: list[ShardTask], index: pl.DataFrame) -> list[ShardTask]:
+    """The same tasks, told where pictures that were encoded ahead lie (`encoded_ahead.read_index`)."""
+    if index.is_empty() or not tasks:
+        return tasks
+    wanted = pl.concat([task.samples.select("sha256") for task in tasks])
+    places = wanted.join(index, on="sha256", how="left", maintain_order="left").select(PLACE_COLUMNS)
+    told, start = [], 0
+    for task in tasks:
+        told.append(replace(task, encoded=places.slice(start, task.samples.height)))
+        start += task.samples.height
+    return told
+
+
 def _sample_table(accepted: pl.DataFrame, labels: Labels, seed: int) -> pl.DataFrame:
     """SAMPLE_COLUMNS's columns in shuffled order. Labels that no image of this mixture carries get no id."""
-    names = list(zip(accepted["source"], accepted["class_key"], accepted["more_class_keys"], strict=True))
-    paths = zip(accepted["source"], accepted["path"], strict=True)
+    rank = rank_hashes(seed, "shuffle", accepted["source"], accepted["path"])
     return (
-        accepted.with_columns(
-            class_id=pl.Series([labels.id_of(source, key) for source, key, _ in names], dtype=pl.Int64),
-            more_class_ids=pl.Series(
-                [
-                    [labels.id_of(source, key) for key in more if labels.knows(source, key)]
-                    for source, _, more in names
-                ],
-                dtype=pl.List(pl.Int64),
-            ),
-            rank=pl.Series([rank_hash(seed, "shuffle", *path) for path in paths], dtype=pl.UInt64),
-        )
+        _with_class_ids(accepted, labels)
+        .with_columns(rank=rank)
         .sort("rank", "source", "path")
         .rename({"path": "source_path", "width_px": "original_width_px", "height_px": "original_height_px"})
         .select(SAMPLE_COLUMNS)
     )
+
+
+def _with_class_ids(accepted: pl.DataFrame, labels: Labels) -> pl.DataFrame:
+    """The rows in their order, with class_id and more_class_ids (those that have an id, in the order of the keys)."""
+    ids = labels.table()
+    rows = accepted.join(ids, on=["source", "class_key"], how="left", maintain_order="left").with_row_index("row")
+    missing = rows.filter(pl.col("class_id").is_null())
+    if not missing.is_empty():
+        labels.id_of(missing["source"][0], missing["class_key"][0])  # raises, and says what is known
+    more = (
+        rows.filter(pl.col("more_class_keys").list.len() > 0)
+        .select("row", "source", class_key="more_class_keys")
+        .explode("class_key", empty_as_null=True)
+        .join(ids.rename({"class_id": "more_class_ids"}), on=["source", "class_key"], maintain_order="left")
+        .group_by("row", maintain_order=True)
+        .agg("more_class_ids")
+    )
+    found = rows.join(more, on="row", how="left", maintain_order="left").drop("row")
+    return found.with_columns(pl.col("more_class_ids").fill_null(pl.lit([], dtype=pl.List(pl.Int64))))

@@ -5,18 +5,22 @@ shard left by an interrupted build is still the right one.
 """
 
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import repeat
 from pathlib import Path
 from typing import BinaryIO
 
+from data_prep.encoded_ahead import encoded_folder, read_encoded
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file, writing_atomically
 from data_prep.images import Rejected, prepare_image
 from data_prep.manifest import ClassEntry, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.shard_plan import ShardTask
+from data_prep.storage import Location, is_url, join, open_to_read, size_of, writing_whole
 
 __all__ = [  # the manifest is part of this module's contract, only its text lives in a file of its own
     "ClassEntry",
@@ -29,7 +33,7 @@ __all__ = [  # the manifest is part of this module's contract, only its text liv
     "write_shard",
 ]
 
-DONE_FOLDER = "build/done"  # inside the shards folder; may be deleted when the manifest is there
+DONE_FOLDER = "done"  # inside the build folder
 
 
 def write_shard(task: ShardTask) -> ShardEntry:
@@ -38,21 +42,22 @@ def write_shard(task: ShardTask) -> ShardEntry:
     Raises:
         ConfigError: a raw file is gone, or is not the file the decode check has seen.
     """
-    path = Path(task.shards_dir) / task.path
+    location = join(task.folders.shards_dir, task.path)
     task_sha256 = task.sha256()
     done = _read_done(task)
-    if done is not None and done["task_sha256"] == task_sha256 and _is_whole(path, done["shard"]):
+    if done is not None and done["task_sha256"] == task_sha256 and _is_whole(location, done["shard"]):
         return ShardEntry(**done["shard"])
-    with writing_atomically(path) as unfinished_path, open(unfinished_path, "wb") as stream:
-        _write_samples(task, stream)
+    with writing_whole(location) as unfinished_path, open(unfinished_path, "wb") as stream:
+        hashed = _HashedStream(stream)
+        _write_samples(task, hashed)
     entry = ShardEntry(
         path=task.path,
         split=task.split,
         source=task.source,
         domain=task.domain,
         n_samples=task.samples.height,
-        size_bytes=path.stat().st_size,
-        sha256=sha256_of_file(path),
+        size_bytes=hashed.n_bytes,
+        sha256=hashed.sha256.hexdigest(),
     )
     with writing_atomically(_done_path(task)) as unfinished_path:
         unfinished_path.write_text(json.dumps({"task_sha256": task_sha256, "shard": asdict(entry)}, indent=1))
@@ -65,18 +70,18 @@ def is_done(task: ShardTask) -> bool:
     return (
         done is not None
         and done["task_sha256"] == task.sha256()
-        and (Path(task.shards_dir) / task.path).is_file()
+        and size_of(join(task.folders.shards_dir, task.path)) is not None
     )
 
 
-def iterate_shard(path: Path) -> Iterator[tuple[str, bytes, dict]]:
-    """(key, JPEG bytes, JSON member) of each sample, in file order.
+def iterate_shard(path: Location) -> Iterator[tuple[str, bytes, dict]]:
+    """(key, JPEG bytes, JSON member) of each sample, in file order; `path` may be a URL.
 
     Raises:
         ConfigError: the file is missing, cut short, or holds a picture without its JSON member.
     """
     try:
-        with tarfile.open(path, "r:") as archive:
+        with open_to_read(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             picture: tuple[str, bytes] | None = None
             for member in archive:
                 key, _, suffix = member.name.partition(".")
@@ -95,39 +100,75 @@ def iterate_shard(path: Path) -> Iterator[tuple[str, bytes, dict]]:
 
 
 def _write_samples(task: ShardTask, stream: BinaryIO) -> None:
-    from webdataset import TarWriter  # loads torch: only where shards are written
-
-    with TarWriter(stream, encoder=False, mtime=0) as writer:
-        for n, description in enumerate(task.samples.iter_rows(named=True), start=task.first_number):
-            writer.write(
-                {
-                    "__key__": f"{task.source}-{n:07d}",
-                    "jpg": _jpeg_of(task, description),
-                    "json": json.dumps(description, ensure_ascii=False, sort_keys=True).encode("utf-8"),
-                }
-            )
+    encoded_dir = encoded_folder(task.folders.build_dir, task.image)
+    places = task.encoded.iter_rows() if task.encoded.height else repeat((None,))
+    rows = zip(task.samples.iter_rows(named=True), places, strict=False)
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for n, (description, place) in enumerate(rows, start=task.first_number):
+            key = f"{task.source}-{n:07d}"
+            text = json.dumps(description, ensure_ascii=False, sort_keys=True)
+            _add_member(archive, f"{key}.jpg", _jpeg_of(task, description, place, encoded_dir))
+            _add_member(archive, f"{key}.json", text.encode("utf-8"))
 
 
-def _jpeg_of(task: ShardTask, description: dict) -> bytes:
-    path = Path(task.raw_root) / description["source_path"]
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: passed the decode check, cannot be read now: {error}; build again"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != description["sha256"]:
-        raise ConfigError(
-            f"{path}: not the file that passed the decode check; it changed during the build, build again"
-        )
+def _add_member(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """A member without time and person, as WebDataset's own writer makes them."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o444
+    member.uname = member.gname = "bigdata"
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _jpeg_of(task: ShardTask, description: dict, place: tuple, encoded_dir: Path) -> bytes:
+    """The bytes that were encoded ahead; where there are none, the raw file is opened again."""
+    is_packed_as_it_is = place[0] is not None and place[2] == 0
+    if place[0] is not None and not is_packed_as_it_is:
+        jpeg = read_encoded(encoded_dir, *place)
+        if jpeg is not None:
+            return jpeg
+    path = task.folders.raw_root / description["source_path"]
+    content = _raw_content(path, description["sha256"])
+    if is_packed_as_it_is:
+        return content
     image = prepare_image(content, **asdict(task.image))
     if isinstance(image, Rejected):
         raise ConfigError(f"{path}: passed the decode check, now {image.reason}: {image.detail}")
     return image.jpeg
 
 
+def _raw_content(path: Path, sha256: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: passed the decode check, cannot be read now: {error}; build again"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ConfigError(
+            f"{path}: not the file that passed the decode check; it changed during the build, build again"
+        )
+    return content
+
+
+class _HashedStream:
+    """Writes on, and knows size and sha256 of what was written: a shard is not read back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.sha256 = hashlib.sha256()
+        self.n_bytes = 0
+
+    def write(self, content: bytes) -> int:
+        self.sha256.update(content)
+        self.n_bytes += len(content)
+        return self.stream.write(content)
+
+    def tell(self) -> int:
+        return self.n_bytes
+
+
 def _done_path(task: ShardTask) -> Path:
-    return Path(task.shards_dir) / DONE_FOLDER / Path(task.path).with_suffix(".json")
+    return task.folders.build_dir / DONE_FOLDER / Path(task.path).with_suffix(".json")
 
 
 def _read_done(task: ShardTask) -> dict | None:
@@ -137,9 +178,8 @@ def _read_done(task: ShardTask) -> dict | None:
         return None
 
 
-def _is_whole(path: Path, entry: dict) -> bool:
-    return (
-        path.is_file()
-        and path.stat().st_size == entry["size_bytes"]
-        and sha256_of_file(path) == entry["sha256"]
-    )
+def _is_whole(location: Location, entry: dict) -> bool:
+    """Size and sha256 of a local shard; of one behind a URL the size, as reading it would cost a download."""
+    if size_of(location) != entry["size_bytes"]:
+        return False
+    return is_url(location) or sha256_of_file(Path(location)) == entry["sha256"]

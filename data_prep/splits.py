@@ -8,7 +8,7 @@ import polars as pl
 
 from data_prep.catalogue import ACCEPTED, reject
 from data_prep.errors import ConfigError
-from data_prep.hash_rank import rank_hash
+from data_prep.hash_rank import rank_hashes
 
 IN_EVALUATION = pl.col("split").is_in(["val", "test"])
 CAN_ASK = pl.col("role").is_in(["query", "both"])
@@ -36,17 +36,22 @@ def assign_splits(catalogue: pl.DataFrame, rules: Mapping[str, SplitRule], seed:
     Raises:
         ConfigError: an official split is asked for and missing, or a class lies in two splits.
     """
-    parts = []
+    by_class = sorted(source for source, rule in rules.items() if rule.kind == "by_class")
+    divided = catalogue.with_columns(
+        split=pl.when(pl.col("source").is_in(by_class)).then(pl.lit("train")).otherwise("split")
+    )
+    moved = []
     for source in sorted(catalogue["source"].unique()):
-        rows, rule = catalogue.filter(pl.col("source") == source), rules[source]
-        if rule.kind == "by_class":
-            rows = rows.with_columns(split=pl.lit("train"))
-        else:
-            _require_official(rows, source)
-        rows = _move_classes(rows, source, rule, seed)
-        parts.append(rows)
-    divided = pl.concat(parts).sort("source", "path")
-    divided = divided.with_columns(role=pl.when(IN_EVALUATION).then("role").otherwise(pl.lit("")))
+        rows = divided.lazy().filter(pl.col("source") == source)  # only the columns that are asked for are copied
+        if rules[source].kind != "by_class":
+            _require_official(rows.select("path", "split", "role").collect(), source)
+        moved.append(_moved_classes(rows, source, rules[source], seed))
+    divided = divided.join(pl.concat(moved), on=["source", "class_key"], how="left", maintain_order="left")
+    was_train = pl.col("split") == "train"
+    divided = divided.with_columns(split=pl.when(was_train).then(pl.coalesce("moved_to", "split")).otherwise("split"))
+    role = pl.when(IN_EVALUATION & (pl.col("role") == "")).then(pl.lit("both")).otherwise("role")
+    role = pl.when(IN_EVALUATION).then(role).otherwise(pl.lit(""))
+    divided = divided.with_columns(role=role).select(catalogue.columns).sort("source", "path")
     check_disjoint(divided)
     return divided
 
@@ -108,24 +113,24 @@ def _require_official(rows: pl.DataFrame, source: str) -> None:
         )
 
 
-def _move_classes(rows: pl.DataFrame, source: str, rule: SplitRule, seed: int) -> pl.DataFrame:
-    """Train classes dealt to test, then val, in hash order."""
-    scorable = _scorable_train_classes(rows)
-    scorable.sort(key=lambda class_key: (rank_hash(seed, "split", source, class_key), class_key))
+def _moved_classes(rows: pl.LazyFrame, source: str, rule: SplitRule, seed: int) -> pl.DataFrame:
+    """Train classes of a source dealt to test, then val, in hash order: source, class_key, moved_to."""
+    keys = _scorable_train_classes(rows)
+    hashes = rank_hashes(seed, "split", pl.repeat(source, len(keys), eager=True), keys)
+    scorable = pl.DataFrame([hashes.alias("hash"), keys]).sort("hash", "class_key")["class_key"]
     n_test = _share(rule.test_fraction, len(scorable))
     n_val = min(_share(rule.val_fraction, len(scorable)), len(scorable) - n_test)
-    moved = pl.when(pl.col("class_key").is_in(scorable[:n_test])).then(pl.lit("test"))
-    moved = moved.when(pl.col("class_key").is_in(scorable[n_test : n_test + n_val])).then(pl.lit("val"))
-    split = pl.when(pl.col("split") == "train").then(moved.otherwise("split")).otherwise("split")
-    role = pl.when(IN_EVALUATION & (pl.col("role") == "")).then(pl.lit("both")).otherwise("role")
-    return rows.with_columns(split=split).with_columns(role=role)
+    splits = pl.Series(["test"] * n_test + ["val"] * n_val, dtype=pl.String)
+    return pl.DataFrame({"class_key": scorable.head(n_test + n_val), "moved_to": splits}).select(
+        pl.lit(source).alias("source"), "class_key", "moved_to"
+    )
 
 
-def _scorable_train_classes(rows: pl.DataFrame) -> list[str]:
+def _scorable_train_classes(rows: pl.LazyFrame) -> pl.Series:
     train = rows.filter(ACCEPTED, pl.col("split") == "train")
     asks, answers = CAN_ASK | (pl.col("role") == ""), CAN_ANSWER | (pl.col("role") == "")
     counted = train.group_by("class_key").agg(n=pl.len(), asks=asks.any(), answers=answers.any())
-    return counted.filter(pl.col("n") >= 2, "asks", "answers")["class_key"].to_list()
+    return counted.filter(pl.col("n") >= 2, "asks", "answers").select("class_key").collect()["class_key"]
 
 
 def _share(fraction: float, n: int) -> int:

@@ -7,27 +7,26 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from typing import TypeVar
 
+from data_prep.errors import WorkerDied
 from data_prep.progress import progress_bar
+
+__all__ = ["WorkerDied", "run_tasks", "usable_cpus"]
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 # Imported once in the server that all workers are forked from, instead of once in each worker: seconds and
 # memory.
-PRELOADED = ["data_prep.decode_check", "data_prep.shards", "webdataset"]
-
-
-class WorkerDied(Exception):
-    """A worker process ended without an answer; most often the machine ran out of memory."""
+PRELOADED = ["data_prep.decode_check", "data_prep.shards"]
 
 
 def run_tasks(
     function: Callable[[TaskT], ResultT],
     tasks: Sequence[TaskT],
-    n_workers: int,
+    workers: int | str,
     title: str,
     size_of: Callable[[TaskT], int] = lambda task: 1,
     unit: str = "task",
@@ -36,7 +35,8 @@ def run_tasks(
 
     Args:
         function: importable by name; with more than one worker, tasks and results travel by pickle.
-        n_workers: 1 runs everything in this process; 0 takes one worker for each CPU.
+        workers: processes of this machine: 1 runs everything in this process, 0 takes one for each CPU. Or the
+            address of a Dask scheduler, such as tcp://host:8786.
         title: shown before the progress bar.
         size_of: how far a finished task moves the bar, in `unit`s.
 
@@ -44,15 +44,23 @@ def run_tasks(
         WorkerDied: a worker was killed. Whatever `function` raises comes through as it is; tasks that wait
             are then not started.
     """
-    n_workers = min(n_workers or usable_cpus(), len(tasks)) or 1
     with progress_bar(sum(map(size_of, tasks)), title, unit) as bar:
-        if n_workers == 1:
-            results = []
-            for task in tasks:
-                results.append(function(task))
-                bar.update(size_of(task))
-            return results
-        return _run_in_pool(function, tasks, n_workers, lambda position: bar.update(size_of(tasks[position])))
+
+        def finished(position: int) -> None:
+            bar.update(size_of(tasks[position]))
+
+        if isinstance(workers, str) and tasks:
+            from data_prep.cluster import run_on_cluster
+
+            return run_on_cluster(function, tasks, workers, finished)
+        n_workers = min(workers or usable_cpus(), len(tasks)) if tasks else 1
+        if n_workers > 1:
+            return _run_in_pool(function, tasks, n_workers, finished)
+        results = []
+        for position, task in enumerate(tasks):
+            results.append(function(task))
+            finished(position)
+        return results
 
 
 def usable_cpus() -> int:
@@ -64,7 +72,7 @@ def _run_in_pool(
     function: Callable, tasks: Sequence, n_workers: int, finished: Callable[[int], object]
 ) -> list:
     results: list = [None] * len(tasks)
-    with ProcessPoolExecutor(n_workers, mp_context=_context()) as pool:
+    with ProcessPoolExecutor(n_workers, mp_context=_context(), initializer=_end_with_the_main_process) as pool:
         try:
             positions = {pool.submit(function, task): position for position, task in enumerate(tasks)}
             for future in as_completed(positions):
@@ -82,6 +90,17 @@ def _run_in_pool(
                     process.terminate()
             raise
     return results
+
+
+def _end_with_the_main_process() -> None:
+    """In a worker: without this it would wait for ever for tasks of a main process that was killed."""
+    main_process = multiprocessing.parent_process()
+
+    def watch() -> None:
+        connection.wait([main_process.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -22,12 +22,14 @@ DOORS = {
     "kagglesdk": {"data_prep/kaggle_client.py"},
     "requests": {"data_prep/remote.py"},
     "albumentations": {"train/data/augmentation.py"},
-    "webdataset": {"data_prep/shards.py"},
+    "distributed": {"data_prep/cluster.py"},
+    "fsspec": {"data_prep/storage.py"},
     "simplejpeg": {"data_prep/jpeg_codec.py"},
 }
 # What each run file cannot do without, so that its complaint is about the unknown flag.
 REQUIRED_ARGUMENTS = {
     "data_prep/build.py": ["quickstart"], "data_prep/sample_world.py": ["--out", "raw"], "data_prep/fetch.py": ["met"],
+    "data_prep/hash_evaluation.py": ["shards/x", "--out", "guard.parquet"],
     "train/fit.py": ["quickstart"], "train/evaluate.py": ["final.ckpt", "--shards", "shards/x"],
     "train/average.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"], "train/estimate.py": ["quickstart", "--images", "1"],
     "train/choose_sources.py": ["quickstart", "--shards", "shards/x"],
@@ -36,7 +38,7 @@ REQUIRED_ARGUMENTS = {
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }
 HEAVY = ("torch", "torchvision", "timm", "open_clip", "faiss", "kaggle", "albumentations", "matplotlib",
-         "pytorch_lightning", "cv2", "scipy")
+         "pytorch_lightning", "cv2", "scipy", "distributed", "dask", "fsspec")
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -8,10 +8,12 @@ import io
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +242,57 @@ def test_odd_images_are_converted_or_counted_rejects(tmp_path):
         with Image.open(io.BytesIO(stored[f"toys/odd/{name}"])) as image:
             assert image.mode == "RGB" and image.size == (24, 24)
             np.testing.assert_allclose(np.asarray(image).mean((0, 1)), odd[name][2], atol=3)
+
+
+def png_claiming(width_px, height_px):
+    """A PNG of a few bytes whose header promises a large picture."""
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)), (b"IDAT", zlib.compress(b"")),
+              (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+
+
+def png_with_a_large_comment():
+    """A good small picture; its compressed comment opens to 512 MB."""
+    good = encoded(Image.new("RGB", (30, 30)), "PNG")
+    packer = zlib.compressobj(9)
+    text = b"".join([packer.compress(bytes(1 << 20)) for _ in range(512)]) + packer.flush()
+    body = b"zTXt" + b"Comment\0\0" + text
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return good[:33] + chunk + good[33:]  # after the header chunk
+
+
+def test_bombs_are_counted_rejects_and_cost_no_memory(tmp_path):
+    draw_toys(tmp_path)
+    bombs = {"wide.png": png_claiming(60_000, 60_000), "comment.png": png_with_a_large_comment(),
+             "strip.png": encoded(Image.new("1", (65_501, 1)), "PNG")}
+    (tmp_path / "toys" / "bombs").mkdir()
+    for name, content in bombs.items():
+        assert len(content) < 1_000_000
+        (tmp_path / "toys" / "bombs" / name).write_bytes(content)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert pack(mixture(tmp_path), tmp_path, tmp_path / "shards") == 0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 300_000
+    reasons = {Path(path).name: reason for path, (reason, _) in rejects_of(tmp_path / "shards" / "small").items()}
+    assert reasons == {"wide.png": "decompression bomb", "comment.png": "damaged", "strip.png": "too long"}
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "a/../../../x.jpg", ".."])
+def test_a_list_that_points_out_of_its_folder(path, tmp_path, refused):
+    listed(tmp_path / "raw", "a.jpg,1,train,", header="path,class_key,split,role")
+    with open(tmp_path / "raw" / "listed" / "list.csv", "a", encoding="utf-8") as stream:
+        stream.write(f"{path},1,train,\n")
+    refused(pack(mixture(tmp_path, LISTED), tmp_path / "raw", tmp_path / "shards"), f"listed/{path}",
+            "expected a path relative to the raw root")
+    assert not list(tmp_path.rglob("*.tar"))
+
+
+def test_names_that_no_file_can_have_are_counted_rejects(tmp_path):
+    gone = [f"gone{name},1,train," for name in ("x" * 300, "\0.jpg", "/etc/passwd")]
+    listed(tmp_path, "a.jpg,1,train,", *gone)
+    assert pack(mixture(tmp_path, LISTED), tmp_path, tmp_path / "shards") == 0
+    assert load_manifest(tmp_path / "shards" / "small").rejects == {"missing file": 3}
 
 
 def test_an_empty_class_folder_is_an_error_and_a_class_of_rejects_is_counted(tmp_path, refused):

@@ -1,6 +1,7 @@
 """What several data sets share: finding folders and lists, reading lists as text, noticing missing files."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -54,7 +55,8 @@ def select_columns(table: pl.DataFrame, columns: Iterable[str], path: Path, what
 
 def mark_missing_files(rows: pl.DataFrame, folder: Path) -> pl.DataFrame:
     """`rows` (ROW_SCHEMA, paths relative to `folder`) with a reject reason where no such file exists."""
-    missing = pl.Series([not (folder / path).is_file() for path in rows["path"]], dtype=pl.Boolean)
+    # os.path's answer for a name that no file can have (too long, with a NUL) is no; Path's is an exception.
+    missing = pl.Series((not os.path.isfile(f"{folder}/{path}") for path in rows["path"]), dtype=pl.Boolean)
     hit = missing & rows["reject_reason"].is_null()
     return rows.with_columns(reject_reason=pl.when(hit).then(pl.lit(MISSING_FILE)).otherwise("reject_reason"))
 

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,15 @@ import yaml
 from PIL import Image
 
 from data_prep import build as build_module
+from data_prep import shards as shards_module
 from data_prep.build import build, main
+from data_prep.build_lock import only_build_in
 from data_prep.config_files import build_config
 from data_prep.errors import ConfigError
 from data_prep.manifest import load_manifest
 from data_prep.mixture import MixtureConfig
 from data_prep.shards import iterate_shard, write_shard
+from data_prep.storage import list_files, open_to_read
 
 REPOSITORY = Path(__file__).parents[2]
 MIXTURE = {
@@ -212,6 +216,85 @@ def test_a_killed_process_loses_nothing(finished, raw_root, tmp_path):
     assert contents(tmp_path / "small") == contents(finished)
 
 
+def test_a_packed_image_is_decoded_once(finished, raw_root, tmp_path, monkeypatch):
+    def decodes_again(content, **settings):
+        raise AssertionError("a second decode")
+
+    monkeypatch.setattr(shards_module, "prepare_image", decodes_again)
+    build(config(), raw_root, tmp_path, n_workers=1)
+    assert contents(tmp_path / "small") == contents(finished)
+    assert not (tmp_path / "small" / "build" / "encoded").exists()
+
+
+@pytest.mark.parametrize("lost", ["nothing encoded ahead", "half of it", "damaged"])
+def test_what_was_not_encoded_ahead_is_encoded_late(finished, raw_root, tmp_path, monkeypatch, lost):
+    def guess(config, catalogue):
+        paths = catalogue["path"].unique().sort()
+        return paths.clear() if lost == "nothing encoded ahead" else paths.gather_every(2)
+
+    def stops(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_module, "likely_packed", guess)
+    if lost == "damaged":
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(build_module, "plan_shards", stops)
+            build(config(), raw_root, tmp_path, n_workers=1)
+        for encoded in (tmp_path / "small" / "build" / "encoded").rglob("*.jpgs"):
+            encoded.write_bytes(b"?" * encoded.stat().st_size)
+    build(config(), raw_root, tmp_path, n_workers=1)
+    assert contents(tmp_path / "small") == contents(finished)
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_shards_behind_a_url(finished, raw_root, tmp_path, monkeypatch, scheme):
+    monkeypatch.chdir(tmp_path)
+    root = "memory://bucket/shards" if scheme == "memory" else f"file://{tmp_path}/bucket"
+    assert build(config(), raw_root, root, n_workers=1) == f"{root}/small/manifest.json"
+    there = {}
+    for path in contents(finished):
+        with open_to_read(f"{root}/small/{path}") as stream:
+            there[path] = hashlib.sha256(stream.read()).hexdigest()
+    assert there == contents(finished)
+    assert list_files(f"{root}/small", "*/*.tar") == {path for path in there if path.endswith(".tar")}
+    manifest = load_manifest(f"{root}/small")
+    assert manifest == load_manifest(finished)
+    samples = [meta for shard in manifest.shards for _, _, meta in iterate_shard(f"{root}/small/{shard.path}")]
+    assert len(samples) == 52
+    assert (tmp_path / "build" / "small" / "done").is_dir()
+
+
+def test_a_build_to_a_url_goes_on_and_replaces(finished, raw_root, tmp_path, monkeypatch):
+    root, written = f"file://{tmp_path}/bucket", []
+
+    def stops(task):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(task.path)
+        return write_shard(task)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(build_module, "write_shard", stops)
+        build(config(), raw_root, root, n_workers=1, build_root=tmp_path / "work")
+    times = {path: (tmp_path / "bucket" / "small" / path).stat().st_mtime_ns for path in written}
+    build(config(), raw_root, root, n_workers=1, build_root=tmp_path / "work")
+    assert times == {path: (tmp_path / "bucket" / "small" / path).stat().st_mtime_ns for path in written}
+    assert contents(tmp_path / "bucket" / "small") == contents(finished)
+    with pytest.raises(ConfigError, match=r"bucket/small: built with other settings \(image_px: 24 there, 16"):
+        build(config(image_px=16), raw_root, root, n_workers=1, build_root=tmp_path / "elsewhere")
+    build(config(samples_per_shard=20), raw_root, root, n_workers=1, replace=True, build_root=tmp_path / "work")
+    assert len(list((tmp_path / "bucket" / "small").glob("*/*.tar"))) == len(
+        load_manifest(f"{root}/small").shards
+    )
+
+
+def test_two_builds_in_one_folder(raw_root, tmp_path):
+    message = f"another build works in this folder: process {os.getpid()} on"
+    with only_build_in(tmp_path / "small" / "build"), pytest.raises(ConfigError, match=message):
+        build(config(), raw_root, tmp_path, n_workers=1)
+    build(config(), raw_root, tmp_path, n_workers=1)
+
+
 def test_building_again_changes_nothing(finished, raw_root, tmp_path):
     build(config(), raw_root, tmp_path, n_workers=1)
     shards = list((tmp_path / "small").glob("*/*.tar"))
@@ -245,7 +328,7 @@ def test_a_build_that_failed_before_any_shard_does_not_block_other_settings(raw_
 
 
 def test_a_new_raw_file_is_taken_in(raw_root, tmp_path):
-    import shutil
+
 
     shutil.copytree(raw_root, tmp_path / "raw")
     build(config(), tmp_path / "raw", tmp_path, n_workers=1)
@@ -277,7 +360,38 @@ def test_the_command_line(raw_root, tmp_path, capsys):
 
 
 def test_the_command_line_reports_mistakes_without_a_traceback(tmp_path, capsys):
-    assert main(["no_such_mixture"]) == 1
+    assert main(["no_such_mixture"]) == 2
     assert "error: mixtures: no mixture 'no_such_mixture'; known:" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["pocket", "--raw", "x"])  # abbreviations and unknown flags are not guessed at
+
+
+def test_near_duplicates_are_a_step_and_a_table_where_the_mixture_asks_for_them(finished, raw_root, tmp_path):
+    """A photograph of toy1 encoded again: in its own class and, once more, in toy2."""
+    shutil.copytree(raw_root, tmp_path / "raw")
+    photo = Image.open(tmp_path / "raw" / "toys" / "toy1" / "3.jpg")
+    for copy, quality in (("toy1/small.jpg", 70), ("toy2/copy.jpg", 75)):
+        photo.save(tmp_path / "raw" / "toys" / copy, quality=quality)
+    settings = {"near_duplicates": {"max_bits": 10, "across_classes": "report"}}
+    folder = build(config(**settings), tmp_path / "raw", tmp_path, n_workers=1).parent
+    table = pl.read_csv(folder / "near_duplicates.csv")
+    table = table.with_columns(pl.col("path", "other_path").str.split("/").list.last())
+    assert set(table.select("path", "decision").rows()) == {
+        ("3.jpg", "kept"), ("copy.jpg", "kept"), ("small.jpg", "kept"), ("small.jpg", "dropped"),
+    }  # fmt: skip
+    assert table.filter(pl.col("decision") == "dropped")["other_path"].to_list() == ["3.jpg"]
+    counts = load_manifest(folder).counts["toys"]
+    assert counts["near duplicates"]["images"] == counts["exact duplicates"]["images"] - 1
+    assert "near duplicates" not in load_manifest(finished).counts["toys"]
+    assert "near duplicate in class" in (folder / "rejects.csv").read_text()
+    assert not (finished / "near_duplicates.csv").exists()
+
+
+def test_a_build_of_the_time_before_these_keys_goes_on(finished, raw_root, tmp_path):
+    shutil.copytree(finished, tmp_path / "small")
+    settings = json.loads((tmp_path / "small" / "build" / "settings.json").read_text())
+    for key in ("near_duplicates", "leak_guard"):
+        assert settings.pop(key) is None
+    (tmp_path / "small" / "build" / "settings.json").write_text(json.dumps(settings))
+    build(config(), raw_root, tmp_path, n_workers=1)
+    assert contents(tmp_path / "small") == contents(finished)

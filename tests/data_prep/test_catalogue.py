@@ -62,6 +62,8 @@ def test_counts():
         ({"class_key": ["", "8"]}, "class_key: 1 row(s) wrong"),
         ({"class_key": [None, "8"]}, "got None, expected some text"),
         ({"path": ["/etc/a.jpg", "b"]}, "relative to the raw root"),
+        ({"path": ["../../etc/a.jpg", "b"]}, "relative to the raw root"),
+        ({"path": ["a..b/..c.jpg", "x/.."]}, "path: 1 row(s) wrong, first cars: 'x/..'"),
         ({"path": ["b", "b"]}, "1 path(s) listed more than once, first cars: 'b' (2 times)"),
         ({"class_key": [1, 2]}, "column 'class_key': got type Int64, expected String"),
     ],

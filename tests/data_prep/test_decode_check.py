@@ -1,13 +1,17 @@
 import hashlib
 import os
 
+import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
 
 from data_prep import decode_check
 from data_prep.catalogue import make_catalogue
-from data_prep.decode_check import check_images
+from data_prep.decode_check import EncodeAhead, check_images
+from data_prep.encoded_ahead import ImageSettings, read_encoded, read_index
+from data_prep.images import check_image, prepare_image
+from data_prep.perceptual_hash import perceptual_hash
 from data_prep.sources.source import MISSING_FILE, source_rows
 
 
@@ -38,6 +42,35 @@ def test_hash_size_and_reason_of_each_file_in_the_order_of_the_rows(raw_root, tm
     assert table["sha256"][2] == hashlib.sha256((raw_root / "a.jpg").read_bytes()).hexdigest()
     assert table["sha256"][1] == hashlib.sha256(b"").hexdigest()
     assert dict(table.schema) == dict(catalogue().schema)
+    assert table["phash"].to_list() == [None] * 3  # one-coloured pictures have none
+
+
+def test_the_perceptual_hash_of_a_picture_with_something_in_it(raw_root, tmp_path):
+    halves = Image.new("RGB", (64, 64))
+    halves.paste("white", (0, 0, 40, 24))
+    halves.save(raw_root / "halves.png")
+    table = check_images(catalogue("a.jpg", "halves.png"), raw_root, tmp_path / "cache")
+    assert table["phash"].to_list() == [None, perceptual_hash(np.asarray(halves))]
+
+
+def test_the_perceptual_hash_is_that_of_the_picture(raw_root, tmp_path):
+    Image.radial_gradient("L").save(raw_root / "a.jpg")
+    table = check_images(catalogue("a.jpg", "b.jpg"), raw_root, tmp_path / "cache", image_px=100)
+    facts = check_image((raw_root / "a.jpg").read_bytes(), 100)
+    assert facts.phash is not None
+    assert table["phash"].to_list() == [facts.phash, None]  # one colour has nothing to hash
+
+
+def test_images_asked_for_are_encoded_in_the_same_decode(raw_root, tmp_path):
+    settings = ImageSettings(16, 90)
+    ahead = EncodeAhead(pl.Series(["a.jpg", "empty.jpg"]), settings, tmp_path / "encoded")
+    paths = ("a.jpg", "b.jpg", "empty.jpg")
+    table = check_images(catalogue(*paths), raw_root, tmp_path / "cache", image_px=16, ahead=ahead)
+    assert table.equals(check_images(catalogue(*paths), raw_root, tmp_path / "other", image_px=16))
+    ((sha256, *place),) = read_index(tmp_path / "encoded").iter_rows()
+    assert sha256 == table["sha256"][0]
+    content = (raw_root / "a.jpg").read_bytes()
+    assert read_encoded(tmp_path / "encoded", *place) == prepare_image(content, 16, 90).jpeg
 
 
 def test_what_is_no_file_is_rejected_and_never_opened(raw_root, tmp_path):
@@ -57,9 +90,9 @@ def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, mo
     opened = []
     check_file = decode_check._check_file
     monkeypatch.setattr(
-        decode_check, "_check_file", lambda path, px: opened.append(path.name) or check_file(path, px)
+        decode_check, "_check_file", lambda path, *how: opened.append(os.path.basename(path)) or check_file(path, *how)
     )
-    monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)
+    monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     first = check_images(table, raw_root, tmp_path / "cache")
     assert sorted(opened) == ["a.jpg", "b.jpg", "c.jpg"]
     assert check_images(table, raw_root, tmp_path / "cache").equals(first)
@@ -74,15 +107,15 @@ def test_finished_tasks_survive_an_interruption(raw_root, tmp_path, monkeypatch)
     opened = []
     check_file = decode_check._check_file
 
-    def stops_at_c(path, image_px):
-        if path.name == "c.jpg" and "c.jpg" not in opened:
+    def stops_at_c(path, *how):
+        if path.endswith("c.jpg") and "c.jpg" not in opened:
             opened.append("c.jpg")
             raise KeyboardInterrupt
-        opened.append(path.name)
-        return check_file(path, image_px)
+        opened.append(os.path.basename(path))
+        return check_file(path, *how)
 
     monkeypatch.setattr(decode_check, "_check_file", stops_at_c)
-    monkeypatch.setattr(decode_check, "FILES_PER_TASK", 2)
+    monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     table = catalogue("a.jpg", "b.jpg", "c.jpg")
     with pytest.raises(KeyboardInterrupt):
         check_images(table, raw_root, tmp_path / "cache")
@@ -106,7 +139,7 @@ def test_a_path_listed_by_two_sources_serves_both(raw_root, tmp_path):
 
 
 def test_workers_give_the_same_table(raw_root, tmp_path, monkeypatch):
-    monkeypatch.setattr(decode_check, "FILES_PER_TASK", 1)
+    monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 1)
     table = catalogue("a.jpg", "b.jpg", "empty.jpg")
-    alone = check_images(table, raw_root, tmp_path / "one", n_workers=1)
-    assert check_images(table, raw_root, tmp_path / "two", n_workers=2).equals(alone)
+    alone = check_images(table, raw_root, tmp_path / "one", workers=1)
+    assert check_images(table, raw_root, tmp_path / "two", workers=2).equals(alone)

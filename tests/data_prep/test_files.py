@@ -39,3 +39,22 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="elsewhere"), writing_atomically(tmp_path / "a.txt"):
         (tmp_path / "elsewhere").read_bytes()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", [OSError, RuntimeError])
+def test_errors_of_rust_libraries_get_number_and_name(tmp_path, kind):
+    message = r"\[Errno 28\] No space left on device: '.*a\.txt'"
+    with pytest.raises(OSError, match=message) as caught, writing_atomically(tmp_path / "a.txt"):
+        raise kind("parquet: No space left on device (os error 28)")
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(RuntimeError, match=r"^something else$"), writing_atomically(tmp_path / "a.txt"):
+        raise RuntimeError("something else")
+
+
+def test_a_file_that_may_be_lost_is_not_synced(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for is_synced in (False, True):
+        with writing_atomically(tmp_path / "a.txt", synced=is_synced) as unfinished_path:
+            unfinished_path.write_text("abc")
+        assert len(synced) == (2 if is_synced else 0)  # the file and the folder's list of names

@@ -101,3 +101,15 @@ def test_pocket_reads_one_table_once_for_each_domain():
         assert source.domain == source.source
         assert source.options["where"] == {"domain": source.source}
         assert source.options["path_column"] == "image"
+
+
+def test_only_equal_bytes_are_copies_unless_the_mixture_says_otherwise(tmp_path):
+    config = load_mixture(write(tmp_path, FOLDERS))
+    assert config.near_duplicates is None and config.leak_guard is None
+    config = load_mixture(write(tmp_path, FOLDERS, near_duplicates={}, leak_guard=["a.csv"]))
+    assert (config.near_duplicates.max_bits, config.near_duplicates.across_classes) == (4, "report")
+    assert config.leak_guard == ("a.csv",)
+    with pytest.raises(ConfigError) as caught:
+        load_mixture(write(tmp_path, FOLDERS, near_duplicates={"max_bits": 11, "across_classes": "keep", "bits": 1}))
+    for key in ("max_bits", "across_classes", "near_duplicates.bits: unknown key"):
+        assert key in str(caught.value)

@@ -13,7 +13,7 @@ from data_prep.decode_check import check_images
 from data_prep.labels import number_classes
 from data_prep.manifest import Manifest
 from data_prep.report import contact_sheets, print_summary, source_table, split_table, write_rejects, write_report
-from data_prep.shard_plan import ImageSettings, plan_shards
+from data_prep.shard_plan import Folders, ImageSettings, plan_shards
 from data_prep.shards import write_shard
 from data_prep.sources import SOURCES
 from data_prep.sources.source import source_rows
@@ -31,7 +31,7 @@ def packed(tmp_path):
     table = check_images(make_catalogue(rows, "cars", "vehicles", "."), tmp_path, tmp_path / "cache")
     table = reject(table, pl.col("path") == "3.jpg", "animated", "GIF, 2 frames")
     labels = number_classes(table)
-    tasks = plan_shards(table, labels, ImageSettings(64, 90), 10, 0, (tmp_path, tmp_path))
+    tasks = plan_shards(table, labels, ImageSettings(64, 90), 10, 0, Folders(tmp_path, tmp_path))
     steps = {"scan": {"images": 4, "classes": 2}, "decode check": {"images": 3, "classes": 2}}
     manifest = Manifest(
         mixture={"name": "small<1>", "seed": 7, "image_px": 64, "sources": [{"source": "cars", "reader": "table"}]},

@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,13 +6,14 @@ import polars as pl
 import pytest
 
 from data_prep.catalogue import make_catalogue, reject
+from data_prep.encoded_ahead import PLACE_COLUMNS
 from data_prep.hash_rank import rank_hash
 from data_prep.labels import number_classes
-from data_prep.shard_plan import SAMPLE_COLUMNS, ImageSettings, plan_shards
+from data_prep.shard_plan import SAMPLE_COLUMNS, Folders, ImageSettings, plan_shards, with_encoded
 from data_prep.sources.source import source_rows
 
 IMAGE = ImageSettings(image_px=64, jpeg_quality=90)
-FOLDERS = (Path("raw"), Path("shards"))
+FOLDERS = Folders(Path("raw"), Path("shards"))
 
 
 def catalogue(source, n_train, n_test=0):
@@ -81,7 +83,7 @@ def test_an_accepted_label_without_images_has_a_key_and_no_id():
 
 def test_the_hash_is_of_what_decides_the_bytes_not_of_this_machine():
     task = plan(catalogue("cars", 4))[0]
-    assert replace(task, raw_root="/elsewhere", shards_dir="/there").sha256() == task.sha256()
+    assert replace(task, folders=Folders(Path("/elsewhere"), "s3://there", Path("/b"))).sha256() == task.sha256()
     others = [
         replace(task, first_number=1),
         replace(task, path="train/cars-000009.tar"),
@@ -90,3 +92,28 @@ def test_the_hash_is_of_what_decides_the_bytes_not_of_this_machine():
         replace(task, samples=task.samples.with_columns(sha256=pl.lit("ab"))),
     ]
     assert len({other.sha256() for other in others} | {task.sha256()}) == 6
+
+
+def test_each_task_is_told_where_its_own_pictures_lie():
+    table = catalogue("cars", 6, 3).with_columns(sha256=pl.col("path").str.reverse())
+    tasks = plan(table)
+    known = table.filter(pl.col("path") != "cars/002.jpg").select("sha256").reverse().with_row_index("offset")
+    index = known.with_columns(file=pl.lit("f"), n_bytes=pl.lit(9), crc32=pl.lit(0, pl.UInt32))
+    offsets = {row["sha256"]: row["offset"] for row in index.to_dicts()}
+    told = with_encoded(tasks, index)
+    assert [task.sha256() for task in told] == [task.sha256() for task in tasks]
+    for task in told:
+        assert task.encoded.columns == list(PLACE_COLUMNS)
+        assert task.encoded["offset"].to_list() == [offsets.get(sha256) for sha256 in task.samples["sha256"]]
+    assert with_encoded(tasks, index.clear()) is tasks
+
+
+def test_a_task_travels_with_its_own_rows_only():
+    """A slice of a table must not drag the whole table through the pipe to a worker."""
+    table = catalogue("cars", 4000).with_columns(sha256=pl.col("path").str.pad_end(64, "x"))
+    index = table.select("sha256", file=pl.lit("0123456789ab"), offset=pl.lit(1), n_bytes=pl.lit(9))
+    index = index.with_columns(crc32=pl.lit(0, pl.UInt32))
+    small, large = (
+        len(pickle.dumps(with_encoded(plan(table.head(n), samples_per_shard=20), index)[0])) for n in (20, 4000)
+    )
+    assert large < 1.2 * small

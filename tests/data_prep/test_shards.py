@@ -12,7 +12,7 @@ from data_prep.catalogue import make_catalogue
 from data_prep.decode_check import check_images
 from data_prep.errors import ConfigError
 from data_prep.labels import number_classes
-from data_prep.shard_plan import SAMPLE_COLUMNS, ImageSettings, plan_shards
+from data_prep.shard_plan import SAMPLE_COLUMNS, Folders, ImageSettings, plan_shards
 from data_prep.shards import is_done, iterate_shard, write_shard
 from data_prep.sources.source import source_rows
 
@@ -27,7 +27,7 @@ def task(tmp_path):
         Image.new("RGB", (50 + 50 * n, 40 + 20 * n), (80 * n, 0, 0)).save(raw_root / path)
     table = make_catalogue(source_rows(["7", "7", "8"], paths, "test", "both"), "cars", "cars", ".")
     table = check_images(table, raw_root, tmp_path / "cache")
-    folders = (raw_root, tmp_path / "shards")
+    folders = Folders(raw_root, tmp_path / "shards")
     return plan_shards(table, number_classes(table), ImageSettings(64, 90), 10, 0, folders)[0]
 
 
@@ -81,7 +81,7 @@ def test_webdataset_reads_it(task, path):
 
 def test_the_same_task_gives_the_same_bytes_elsewhere(task, path, tmp_path):
     write_shard(task)
-    write_shard(replace(task, shards_dir=str(tmp_path / "again")))
+    write_shard(replace(task, folders=Folders(task.folders.raw_root, tmp_path / "again").absolute()))
     assert (tmp_path / "again" / task.path).read_bytes() == path.read_bytes()
 
 

@@ -1,8 +1,15 @@
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from data_prep.workers import WorkerDied, run_tasks, usable_cpus
+
+REPOSITORY = Path(__file__).parents[2]
 
 # Tasks for other processes are functions of importable modules: those of a test file are not.
 
@@ -30,6 +37,31 @@ def test_an_error_of_a_task_comes_through(n_workers):
 def test_a_dead_worker_is_an_error_that_says_what_to_do():
     with pytest.raises(WorkerDied, match="run the same command again"):
         run_tasks(os._exit, [3, 3], 2, "exit")
+
+
+def test_workers_do_not_outlive_a_main_process_that_was_killed():
+    code = "import time; from data_prep.workers import run_tasks; run_tasks(time.sleep, [600.0] * 4, 2, 'naps')"
+    main_process = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, start_new_session=True)
+    try:
+        assert wait_until(lambda: len(session_of(main_process.pid)) >= 4)  # it, the server of forks, two workers
+        main_process.kill()
+        main_process.wait()
+        assert wait_until(lambda: not session_of(main_process.pid))
+    finally:
+        for pid in session_of(main_process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait_until(is_so, deadline_s=60):
+    end = time.monotonic() + deadline_s
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.05)
+    return is_so()
+
+
+def session_of(pid):
+    found = subprocess.run(["ps", "-o", "pid=", "-s", str(pid)], capture_output=True, text=True).stdout
+    return [int(line) for line in found.split()]
 
 
 def test_the_bar_counts_units_not_tasks(capsys):
