@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, model_validator
 
 from data_prep.config_files import find_named, read_config
-from train.loss_config import ClassifierConfig, DistillationConfig, MarginConfig
+from train.loss_config import ClassifierConfig, DistillationConfig, DomainTeachersConfig, MarginConfig
 from train.model_config import BackboneConfig, HeadConfig
 
 CONFIGS_DIR = Path(__file__).parent / "configs"
@@ -15,7 +15,8 @@ CONFIGS_DIR = Path(__file__).parent / "configs"
 class LrRule(BaseModel, extra="forbid", frozen=True):
     """Some parameters and their learning-rate scale, or that they are frozen.
 
-    `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or is `classifier.centres`.
+    `match`: a regular expression for the whole name, which starts with `backbone.`, `head.` or
+    `teachers.` or is `classifier.centres`.
     `blocks`: a transformer tower's blocks, [first, end): [0, 10] is blocks 0 to 9.
     `weight_decay`: theirs instead of the optimizer's (4th place decays tower and head differently).
     """
@@ -91,9 +92,11 @@ class AugmentationConfig(BaseModel, extra="forbid", frozen=True):
 
 class SamplerConfig(BaseModel, extra="forbid", frozen=True):
     """How batches are drawn. `specialist_steps`: single-source batches in proportion to `steps_by_source`, the steps
-    that each source's own specialist took to its best (UnED)."""
+    that each source's own specialist took to its best (UnED). `by_loss`: single-source batches, evenly in the stage's
+    first round, then in proportion to each source's loss in the round before (UDON): the classification of the domain
+    teachers where there are some, else the student's."""
 
-    kind: Literal["mixed", "dataset_size", "round_robin", "specialist_steps"] = "mixed"
+    kind: Literal["mixed", "dataset_size", "round_robin", "specialist_steps", "by_loss"] = "mixed"
     images_per_class: int | None = Field(default=None, ge=2)
     steps_by_source: dict[str, int] | None = Field(default=None, description="for specialist_steps: every source")
 
@@ -122,6 +125,7 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     margin: MarginConfig
     classifier: ClassifierConfig = ClassifierConfig()
     distillation: DistillationConfig | None = None
+    domain_teachers: DomainTeachersConfig | None = None
     head_dropout: float = Field(default=0.0, ge=0, lt=1, description="of the head's own dropout layer, see HeadConfig")
     augmentation: AugmentationConfig = AugmentationConfig()
     batch_norm: Literal["train", "frozen"] = "frozen"
@@ -144,6 +148,8 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("optimizer sam cannot take two gradients under a loss scaler: use bf16-mixed or 32-true")
         if self.margin.kind == "adacos" and self.classifier.competition == "per_domain":
             raise ValueError("margin adacos measures all classes at once: it needs classifier.competition: joint")
+        if self.sampler.kind == "by_loss" and self.rounds == 1:
+            raise ValueError("sampler by_loss weighs the sources anew after each round: give rounds above 1")
         return self
 
 
@@ -212,6 +218,10 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("views: the same view twice changes nothing but the cost")
         if self.projection is not None and self.projection.out_dim > self.head.out_dim:
             raise ValueError(f"projection.out_dim {self.projection.out_dim} is above head.out_dim {self.head.out_dim}")
+        dims = {stage.domain_teachers.dim for stage in self.stages if stage.domain_teachers is not None}
+        if len(dims) > 1:
+            raise ValueError(f"domain_teachers.dim differs between stages ({sorted(dims)}); they are carried from one "
+                             "stage to the next, so it must be the same")
         return self
 
 

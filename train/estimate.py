@@ -3,7 +3,8 @@
 python -m train.estimate vith14 --images 300000 [--classes 30000] [--utilisation 0.4] [key=value ...]
 
 FLOPs are counted by running each stage's real model on the meta device (2 a multiply-add), with the backward pass of
-what that stage trains. Validation, data loading and elementwise operations are left out.
+what that stage trains. Validation, data loading and elementwise operations are left out; domain teachers are counted
+with their softmax over all classes, but with the linear layer of one domain.
 """
 
 import argparse
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from train.config import StageConfig, TrainConfig
     from train.losses.classifier import CosineClassifier
+    from train.losses.domain_teachers import DomainTeachers
     from train.model.embedder import Embedder
 
 # Vendors' dense peaks in TFLOP/s: (half precision with float32 sums, float32).
@@ -126,14 +128,15 @@ def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_c
     # Weights, gradient and two moments are float32 whatever the precision; so are the logits, about 4 copies of them.
     memory = 4 * counted.n_parameters + counted.n_trained * {"sgd": 8, "sam": 16}.get(stage.optimizer.kind, 12)
     memory += 4 * counted.n_parameters if stage.ema_decay is not None else 0
-    memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_classes)
+    n_logits = n_classes * (1 if stage.domain_teachers is None else 3)  # the teachers' own, and the distillation's
+    memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_logits)
     return StageCost(stage.name, stage.image_px, n_images, flops, memory, is_half)
 
 
 @dataclass(frozen=True)
 class ImageCount:
-    """Of one image: FLOPs of the tower forward, of a training step, of a step of head and classifier alone; float32
-    bytes that autograd keeps. Of the model with its classifier: parameters, and those that this stage trains."""
+    """Of one image: FLOPs of the tower forward, of a training step, of a step without the tower; float32 bytes that
+    autograd keeps. Of the model with its classifier and teachers: parameters, and those that this stage trains."""
 
     tower_flops: float
     step_flops: float
@@ -156,6 +159,8 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     stage = config.stages[index]
     embedder, classifier = build_on_meta(config, stage, n_classes)
     named = named_on_meta(embedder, classifier)
+    teachers = _meta_teachers(stage, embedder.backbone.width, n_classes)
+    named += [(f"teachers.{name}", p) for name, p in teachers.named_parameters()] if teachers is not None else []
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
     sizes_px = torch.empty(_COUNTED, 2, device="meta")
     fastpath = torch.backends.mha.get_fastpath_enabled()
@@ -163,16 +168,20 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     kept: list[torch.Tensor] = []
     keep = torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tensor), tensor)[1], lambda t: t)
 
+    def compared(features) -> list[tuple]:
+        pairs = [(embedder.project(features, sizes_px), classifier.centres)]
+        return pairs if teachers is None else [*pairs, (teachers.projection(features), teachers.classifier.centres)]
+
     def step() -> None:
         with keep:
-            embeddings = embedder(images, sizes_px)
-        _backward(embeddings, classifier.centres)
+            pairs = compared(embedder.features(images))
+        _backward(pairs)
 
     try:
         embedder.requires_grad_(False)  # not no_grad: the counter's hooks stumble over views of a parameter under it
         tower_flops, features = _count(lambda: embedder.features(images))
         build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
-        head_flops, _ = _count(lambda: _backward(embedder.project(features, sizes_px), classifier.centres))
+        head_flops, _ = _count(lambda: _backward(compared(features)))
         step_flops, _ = _count(step)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -216,6 +225,19 @@ def build_on_meta(
     return embedder.eval(), classifier
 
 
+def _meta_teachers(stage: "StageConfig", width: int, n_classes: int) -> "DomainTeachers | None":
+    """Those of a mixture with one domain; how many it really has is not known here."""
+    import torch
+
+    from train.losses.domain_teachers import DomainTeachers
+
+    if stage.domain_teachers is None:
+        return None
+    one_domain = torch.zeros(n_classes, dtype=torch.int64)
+    with torch.device("meta"):
+        return DomainTeachers(one_domain, width, stage.domain_teachers.dim, scale=1.0, temperature=1.0)
+
+
 def _count(run) -> tuple[int, object]:
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -224,13 +246,14 @@ def _count(run) -> tuple[int, object]:
     return counter.get_total_flops(), result
 
 
-def _backward(embeddings, centres) -> None:
+def _backward(pairs: list[tuple]) -> None:
     """Embeddings [B, D] against centres [C, K, D], as `CosineClassifier`, whose autocast knows no meta device."""
     from torch.nn import functional
 
-    cosines = embeddings @ functional.normalize(centres, dim=2).flatten(0, 1).T
-    if cosines.requires_grad:
-        cosines.sum().backward()
+    total = sum((embeddings @ functional.normalize(centres, dim=2).flatten(0, 1).T).sum()
+                for embeddings, centres in pairs)
+    if total.requires_grad:
+        total.backward()
 
 
 def format_table(costs: list[StageCost], utilisation: float) -> str:

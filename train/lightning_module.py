@@ -42,19 +42,38 @@ class StageModule(pl.LightningModule):
         self.objective = objective
         # Registered here, the statistics of an adaptive margin are part of every checkpoint of the stage.
         self.margin = objective.margin if isinstance(objective.margin, nn.Module) else None
+        self.teachers = objective.teachers  # likewise
         self.class_rows = torch.from_numpy(class_rows)
         self.validation_items = validation_items
         self.make_optimizer: Callable[[], dict] | None = None
         self.last_validation: Mapping[str, float] = {}
         self._validation_rows: list[Tensor] = []
+        self.source_rows: np.ndarray | None = None
+
+    def note_sources(self, source_rows: np.ndarray, n_rounds: int) -> None:
+        """From now on note the losses of each source in each round, as part of every checkpoint of the stage.
+
+        `source_rows`: int64 [N], the source of each training sample, numbered from 0; batches are of one source.
+        """
+        self.source_rows = source_rows
+        n_sources = int(source_rows.max()) + 1
+        self.register_buffer("source_loss_sums", torch.zeros(n_rounds, n_sources))
+        self.register_buffer("source_batches", torch.zeros(n_rounds, n_sources))
+
+    def source_losses(self) -> np.ndarray:
+        """Mean loss of each source in each round: float32 [n_rounds, n_sources], NaN where it had no batch."""
+        return (self.source_loss_sums / self.source_batches).cpu().numpy()
 
     def configure_optimizers(self) -> dict:
         assert self.make_optimizer is not None, "the stage runner sets it before fit"
         return self.make_optimizer()
 
     def named_parts(self) -> list[tuple[str, nn.Parameter]]:
-        """Every parameter under the name that learning-rate rules see: `backbone.`, `head.` or `classifier.` ..."""
+        """Every parameter under the name that learning-rate rules see: `backbone.`, `head.`, `classifier.` or
+        `teachers.` ..."""
         parts = {"backbone": self.embedder.backbone, "head": self.embedder.head, "classifier": self.classifier}
+        if self.teachers is not None:
+            parts["teachers"] = self.teachers
         return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
 
     def on_train_epoch_start(self) -> None:
@@ -66,10 +85,20 @@ class StageModule(pl.LightningModule):
         features = self._features_of(batch)
         raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
         class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
-        losses = self.objective.losses(raw, class_ids, batch["indices"], self.classifier, self.images_seen())
+        losses = self.objective.losses(features, raw, class_ids, batch["indices"], self.classifier, self.images_seen())
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
+        if self.source_rows is not None:
+            self._note_loss(losses, int(batch["indices"][0]))
         return losses["loss"]
+
+    def _note_loss(self, losses: dict[str, Tensor], sample: int) -> None:
+        """What tells how far a source is learnt: its teacher's classification, else the student's."""
+        named = ("teacher_classification", "classification", "loss")
+        loss = next(losses[name] for name in named if name in losses).detach()
+        place = self.current_epoch, int(self.source_rows[sample])
+        self.source_loss_sums[place] += self.trainer.strategy.reduce(loss, reduce_op="mean")
+        self.source_batches[place] += 1
 
     def images_seen(self) -> int:
         """Images of this stage that the optimizer has seen, over all devices."""

@@ -1,4 +1,4 @@
-"""What a config may say of the loss: margin, class centres, distillation."""
+"""What a config may say of the loss: margin, class centres, distillation from a fixed tower or from teachers."""
 
 from typing import Literal
 
@@ -70,3 +70,28 @@ class DistillationConfig(BaseModel, extra="forbid", frozen=True):
     kind: Literal["kl", "mse"] = "kl"
     temperature: float = Field(default=0.1, gt=0)
     teacher_image_px: int | None = Field(default=None, gt=0, description="default: the stage's image size")
+
+
+class DomainTeachersConfig(BaseModel, extra="forbid", frozen=True):
+    """A teacher for each domain that learns beside the student, and that it learns from (UDON, arXiv 2406.08332).
+
+    A teacher is a linear layer on the tower's features and centres of its domain's classes, under a softmax without
+    margin at `classifier.scale`. The student's loss gets the teacher's shares over the domain's classes (softmax of
+    cosine / `temperature`) and its similarities within the batch. Teachers are not exported; a later stage that has
+    teachers too goes on with them. Learning-rate rules see `teachers.projection.*` and `teachers.classifier.centres`.
+    UDON's own form also has single-domain batches and `classifier: {competition: per_domain, scale: 16}`.
+    Defaults are those of its published code. That sums the squared differences of similarities over the 32 images of a
+    device; here they are averaged over the pairs, so its weight 1 is 31.
+    """
+
+    dim: int = Field(default=256, gt=0, description="numbers of a teacher's embedding")
+    teacher_weight: float = Field(default=1.0, gt=0, description="of the teachers' own classification")
+    logit_weight: float = Field(default=1.0, ge=0)
+    relation_weight: float = Field(default=31.0, ge=0)
+    temperature: float = Field(default=0.1, gt=0, description="of logit distillation, in units of the cosine")
+
+    @model_validator(mode="after")
+    def _teaches_something(self) -> "DomainTeachersConfig":
+        if self.logit_weight == self.relation_weight == 0:
+            raise ValueError("teachers that teach nothing: give logit_weight or relation_weight above 0")
+        return self

@@ -67,3 +67,10 @@ def test_a_run_without_stages_says_its_image_size():
 def test_views_and_projection_are_checked(override, part):
     with pytest.raises(ConfigError, match=part):
         load_train_config("quickstart", (override,))
+
+
+def test_teachers_of_all_stages_have_one_width():
+    stages = ("stages.0.domain_teachers.dim=32", "stages.1.domain_teachers.dim=16")
+    assert load_train_config("quickstart", stages[:1]).stages[0].domain_teachers.relation_weight == 31.0
+    with pytest.raises(ConfigError, match=r"domain_teachers\.dim differs between stages \(\[16, 32\]\)"):
+        load_train_config("quickstart", stages)

@@ -1,5 +1,6 @@
 import pytest
 
+from data_prep.errors import ConfigError
 from train.estimate import StageCost, count_image, estimate_stage, format_table, main
 
 N_CLASSES = 10
@@ -26,6 +27,20 @@ def test_a_frozen_tower_costs_no_backward_and_keeps_less(make_config):
     assert frozen.n_trained == 16 * 8 + 8 + 8 * N_CLASSES
     # Conv and norm inputs of the tower, at the least the three feature maps in float32.
     assert whole.saved_bytes >= 4 * (3 * 256 + 8 * 64 + 16 * 16) and frozen.saved_bytes < whole.saved_bytes / 4
+
+
+def test_domain_teachers_are_counted_and_their_rules_checked(make_config):
+    taught = {"domain_teachers": {"dim": 4}}
+    projection, centres = 2 * 16 * 4, 2 * 4 * N_CLASSES
+    plain, with_teachers = (count_image(make_config(stage), 0, N_CLASSES) for stage in ({}, taught))
+    assert with_teachers.step_flops - plain.step_flops == 3 * (projection + centres)
+    assert with_teachers.head_step_flops - plain.head_step_flops == 2 * projection + 3 * centres
+    assert with_teachers.n_trained - plain.n_trained == 16 * 4 + 4 + 4 * N_CLASSES
+    more = estimate_stage(make_config(taught), 0, 800, N_CLASSES).memory_bytes
+    assert more > estimate_stage(make_config({}), 0, 800, N_CLASSES).memory_bytes + 8 * 16 * N_CLASSES
+    count_image(make_config(taught | {"lr_rules": [{"match": r"teachers\..*", "scale": 2.0}, *RULES]}), 0, N_CLASSES)
+    with pytest.raises(ConfigError, match=r"teachers"):
+        count_image(make_config({"lr_rules": [{"match": r"teachers\..*", "scale": 2.0}, *RULES]}), 0, N_CLASSES)
 
 
 def test_wider_towers_and_heads_are_counted(make_config):

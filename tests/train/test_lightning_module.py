@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ import torch
 from train.data.preprocessing import PreprocessSpec
 from train.lightning_module import StageModule
 from train.losses.classifier import CosineClassifier
+from train.losses.domain_teachers import DomainTeachers
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.retrieval.protocol import EvaluationItems
@@ -39,3 +42,24 @@ def test_loss_from_pixels_equals_loss_from_their_features(module):
     # Sample 0 is of class 2, sample 2 of class 1.
     cosines = module.classifier(module.embedder.project(features))
     assert torch.allclose(from_pixels, torch.nn.functional.cross_entropy(8.0 * cosines, torch.tensor([2, 1])))
+
+
+def test_domain_teachers_are_a_part_of_their_own_and_of_the_stored_state(module):
+    teachers = DomainTeachers(torch.tensor([0, 1, 1]), width=16, dim=2, scale=8.0, temperature=0.1)
+    module.objective.teachers = teachers
+    made = StageModule(module.embedder, module.classifier, module.preprocess, module.objective, np.array([2, 0, 1]),
+                       module.validation_items)
+    names = [name for name, _ in made.named_parts()]
+    assert names[-3:] == ["teachers.projection.weight", "teachers.projection.bias", "teachers.classifier.centres"]
+    assert len(names) == len(list(made.parameters()))
+    assert {n for n in made.state_dict() if n.startswith("teachers")} == set(names[-3:])
+
+
+def test_losses_are_noted_by_source_and_round(module):
+    module.trainer = SimpleNamespace(current_epoch=1, strategy=SimpleNamespace(reduce=lambda value, reduce_op: value))
+    module.note_sources(np.array([0, 0, 1]), n_rounds=2)
+    module._note_loss({"loss": torch.tensor(4.0), "teacher_classification": torch.tensor(1.0)}, 2)
+    module._note_loss({"loss": torch.tensor(4.0)}, 2)
+    losses = module.source_losses()
+    assert losses[1, 1] == 2.5 and np.isnan(losses[[0, 0, 1], [0, 1, 0]]).all()
+    assert "source_loss_sums" in module.state_dict() and "source_batches" in module.state_dict()

@@ -1,6 +1,6 @@
 import pytest
 
-from train.loss_config import MarginConfig
+from train.loss_config import DomainTeachersConfig, MarginConfig
 
 
 @pytest.mark.parametrize("margin, part", [
@@ -18,3 +18,9 @@ def test_margins_of_the_field():
     assert MarginConfig(kind="cosface", margin_cos=0.55).margin_cos == 0.55  # 1st place
     unifex = MarginConfig(margin_rad=0.2, rare_class_margin_rad=0.6, class_size_mapping="cosine")
     assert unifex.class_size_mapping == "cosine"
+
+
+def test_teachers_must_teach_something():
+    assert DomainTeachersConfig(relation_weight=0.0).dim == 256
+    with pytest.raises(ValueError, match="teach nothing"):
+        DomainTeachersConfig(logit_weight=0.0, relation_weight=0.0)

@@ -72,18 +72,22 @@ def plan_batches(
     if kind == "mixed":
         everything = np.concatenate([np.asarray(images, np.int64) for images in images_by_source.values()])
         rng = np.random.default_rng([seed, MIXED_STREAM])
-        stream = _stream(everything, n_steps * batch_size, group_classes, group_size, rng)
+        stream = stream_of(everything, n_steps * batch_size, group_classes, group_size, rng)
         return BatchPlan(stream.reshape(n_steps, batch_size), [None] * n_steps)
     sources = _source_of_each_step(kind, images_by_source, n_steps, steps_by_source, seed)
     batches = np.empty((n_steps, batch_size), dtype=np.int64)
     for name, images in images_by_source.items():
         steps = np.flatnonzero(np.array(sources) == name)
-        # Seeded by the source's name: another source beside it changes when it is asked, never what it gives.
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         n_wanted = len(steps) * batch_size
-        stream = _stream(np.asarray(images, np.int64), n_wanted, group_classes, group_size, rng)
+        images = np.asarray(images, np.int64)
+        stream = stream_of(images, n_wanted, group_classes, group_size, source_rng(seed, name))
         batches[steps] = stream.reshape(len(steps), batch_size)
     return BatchPlan(batches, list(sources))
+
+
+def source_rng(seed: int, name: str) -> np.random.Generator:
+    """Seeded by the source's name: another source beside it changes when it is asked, never what it gives."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode())])
 
 
 def repeat_to_floor(class_ids: NDArray[np.int64], floor: int) -> NDArray[np.int64]:
@@ -162,10 +166,10 @@ def _source_of_each_step(
         return [names[step % len(names)] for step in range(n_steps)]
     n_images = {name: len(images) for name, images in images_by_source.items()}
     weights = n_images if steps_by_source is None else {name: steps_by_source[name] for name in names}
-    return _spread(_quotas(weights, n_steps), np.random.default_rng([seed, ORDER_STREAM]))
+    return spread(quotas_of(weights, n_steps), np.random.default_rng([seed, ORDER_STREAM]))
 
 
-def _quotas(weights: Mapping[str, int], n_steps: int) -> dict[str, int]:
+def quotas_of(weights: Mapping[str, int], n_steps: int) -> dict[str, int]:
     """Steps of each source, proportional to its weight, rounded by largest remainder; sum `n_steps`."""
     total = sum(weights.values())
     quotas = {name: weight * n_steps // total for name, weight in weights.items()}
@@ -175,7 +179,7 @@ def _quotas(weights: Mapping[str, int], n_steps: int) -> dict[str, int]:
     return quotas
 
 
-def _spread(quotas: Mapping[str, int], rng: np.random.Generator) -> list[str]:
+def spread(quotas: Mapping[str, int], rng: np.random.Generator) -> list[str]:
     """Each name as often as its quota: one at a random place of each of that many equal stretches."""
     names = np.repeat(list(quotas), list(quotas.values()))
     places = np.concatenate(
@@ -184,7 +188,7 @@ def _spread(quotas: Mapping[str, int], rng: np.random.Generator) -> list[str]:
     return [str(name) for name in names[np.argsort(places, kind="stable")]]
 
 
-def _stream(
+def stream_of(
     images: NDArray[np.int64],
     n_wanted: int,
     class_ids: NDArray[np.int64] | None,

@@ -17,7 +17,7 @@ def similarity_distillation_loss(
     """Difference between the student's and the teacher's similarities of the other images of the batch.
 
     `kl`: for each image the softmax of similarity / temperature over the others; KL(teacher || student), mean
-    over the images, not multiplied by temperature ** 2. Source: the in-batch part of UDON, arXiv 2406.08332.
+    over the images, not multiplied by temperature ** 2. Source: SEED, arXiv 2101.04731, here within the batch.
     `mse`: squared difference of the similarities, mean over the ordered pairs; it has no temperature and
     ignores the one given. Source: similarity-preserving distillation, arXiv 1907.09682, here on cosines.
 

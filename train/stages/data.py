@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from train.config import StageConfig
 from train.data.augmentation import build_augmentation
 from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
+from train.data.loss_sampler import plan_round, steps_by_loss
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import SampleTable, ShardReader
 from train.data.samplers import plan_batches, repeat_to_floor
@@ -35,13 +36,27 @@ class TrainingSet:
     pool_by_source: dict[str, np.ndarray]
 
     @property
+    def source_rows(self) -> np.ndarray:
+        """int64 [N]: the place of each sample's source in `pool_by_source`."""
+        return np.searchsorted(list(self.pool_by_source), self.reader.table.sources)
+
+    @property
     def n_images_per_epoch(self) -> int:
         return sum(len(pool) for pool in self.pool_by_source.values())
+
+    def class_domains(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Domain names, sorted, and for each classifier row the number of its domain: int64 [C]."""
+        domain_by_class = dict(zip(self.reader.table.class_names, self.reader.table.domains))
+        names, rows = np.unique([domain_by_class[name] for name in self.class_names], return_inverse=True)
+        return tuple(names.tolist()), rows.astype(np.int64)
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """Which samples make up each batch: int64 [n_steps * accumulate, batch], cut into rounds at `round_starts`."""
+    """Which samples make up each batch: int64 [n_steps * accumulate, batch], cut into rounds at `round_starts`.
+
+    For sampler `by_loss` only its size and rounds count; `StageData` fills each round when it begins.
+    """
 
     batches: np.ndarray
     round_starts: tuple[int, ...]
@@ -73,7 +88,7 @@ def plan_stage(data: TrainingSet, stage: StageConfig, seed: int) -> StagePlan:
     n_images = stage.images if stage.images is not None else stage.epochs * data.n_images_per_epoch
     n_steps = max(1, round(n_images / (stage.batch_size * stage.accumulate_batches)))
     planned = plan_batches(
-        stage.sampler.kind,
+        "round_robin" if stage.sampler.kind == "by_loss" else stage.sampler.kind,
         data.pool_by_source,
         batch_size=stage.batch_size,
         n_steps=n_steps * stage.accumulate_batches,
@@ -122,7 +137,9 @@ class StageData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         first, end = self.plan.round_rows(self.trainer.current_epoch)
         # Each process takes its own columns of every batch: `batch_size` counts all devices together.
-        rows = self.plan.batches[first:end, self.trainer.global_rank :: self.trainer.world_size]
+        by_loss = self.stage.sampler.kind == "by_loss"
+        batches = self._batches_by_loss() if by_loss else self.plan.batches[first:end]
+        rows = batches[:, self.trainer.global_rank :: self.trainer.world_size]
         if self.features is not None:
             return DataLoader(PlannedFeatures(self.features[0], rows, self.training.reader.table), batch_size=None)
         augment = build_augmentation(
@@ -131,6 +148,17 @@ class StageData(pl.LightningDataModule):
         )
         seed = self.seed + 7919 * self.trainer.global_rank
         return self._loader(PlannedBatches(self.training.reader, rows, first, augment, seed))
+
+    def _batches_by_loss(self) -> np.ndarray:
+        """The round that begins, from the losses that the module noted in those before."""
+        number, sampler = self.trainer.current_epoch, self.stage.sampler
+        n_batches = np.diff([*self.plan.round_starts, len(self.plan.batches)])[: number + 1].tolist()
+        steps = steps_by_loss(self.trainer.lightning_module.source_losses(), n_batches)
+        grouped = sampler.images_per_class is not None
+        return plan_round(
+            self.training.pool_by_source, steps, self.stage.batch_size, self.seed,
+            self.training.class_rows if grouped else None, sampler.images_per_class or 1,
+        )
 
     def val_dataloader(self) -> DataLoader:
         reader, spec = self.validation

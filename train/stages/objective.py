@@ -1,7 +1,7 @@
-"""What a stage minimises: margin softmax over its classes, and optionally the start tower's geometry."""
+"""What a stage minimises: margin softmax over its classes; optionally the start tower's geometry, domain teachers."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.config import StageConfig
+from train.losses.domain_teachers import DomainTeachers
 from train.losses.margin_softmax import margin_softmax_loss
 from train.losses.similarity_distillation import similarity_distillation_loss
 from train.model.embedder import Embedder
@@ -18,7 +19,8 @@ from train.stages.margin import build_margin
 
 @dataclass
 class Objective:
-    """The loss of a stage: margin softmax over the classes, and optionally the start tower's geometry.
+    """The loss of a stage: margin softmax over the classes; optionally the start tower's geometry and what teachers of
+    single domains, which learn in the same step, make of the images.
 
     Attributes:
         margin: (cosines [B, C], class_ids [B], feature norms [B], images seen in the stage) -> cosines [B, C]; a
@@ -30,6 +32,7 @@ class Objective:
         domain_of_class: int64 [C] for separate classifiers (only classes of the image's domain compete); None: joint.
         focal_gamma: of the focal loss; 0 for none.
         distil: (unit embeddings [B, D], sample indices [B]) -> scalar, weighted by `distillation_weight`.
+        teachers: a module whose parameters train too; `teacher_weights` are those of its losses, by name.
     """
 
     margin: Callable[[Tensor, Tensor, Tensor, int], Tensor]
@@ -42,6 +45,8 @@ class Objective:
     domain_of_class: Tensor | None = None
     distil: Callable[[Tensor, Tensor], Tensor] | None = None
     distillation_weight: float = 0.0
+    teachers: DomainTeachers | None = None
+    teacher_weights: Mapping[str, float] = field(default_factory=dict)
 
     def set_modes(self, embedder: Embedder) -> None:
         """Training mode, except what is frozen: a tower or head of which nothing trains, and batch norms of the tower
@@ -58,9 +63,11 @@ class Objective:
                     module.eval()
 
     def losses(
-        self, raw_embeddings: Tensor, class_ids: Tensor, indices: Tensor, classifier: nn.Module, images_seen: int
+        self, features: Tensor, raw_embeddings: Tensor, class_ids: Tensor, indices: Tensor, classifier: nn.Module,
+        images_seen: int,
     ) -> dict[str, Tensor]:
-        """Embeddings float32 [B, D] before they are made unit -> `loss` and its parts, each a scalar."""
+        """Tower features [B, width] and embeddings float32 [B, D] before they are made unit -> `loss` and its parts,
+        each a scalar."""
         embeddings = F.normalize(raw_embeddings, dim=1)
         cosines = classifier(embeddings)
         with_margin = self.margin(cosines, class_ids, raw_embeddings.norm(dim=1), images_seen)
@@ -70,11 +77,15 @@ class Objective:
             mask = domains[class_ids][:, None] == domains[None, :]  # [B, C]
         classification = margin_softmax_loss(with_margin, class_ids, self.scale, self.label_smoothing, mask,
                                              self.focal_gamma)
-        if self.distil is None:
-            return {"loss": classification}
-        distillation = self.distil(embeddings, indices)
-        total = classification + self.distillation_weight * distillation
-        return {"loss": total, "classification": classification, "distillation": distillation}
+        parts, total = {"classification": classification}, classification
+        if self.distil is not None:
+            parts["distillation"] = self.distil(embeddings, indices)
+            total = total + self.distillation_weight * parts["distillation"]
+        if self.teachers is not None:
+            taught = self.teachers.losses(features, class_ids, (embeddings, cosines))
+            parts |= taught
+            total = total + sum(self.teacher_weights[name] * value for name, value in taught.items())
+        return {"loss": total, **(parts if len(parts) > 1 else {})}
 
 
 def _trains(part: nn.Module) -> bool:
@@ -93,16 +104,14 @@ def distil_from(teacher_features: np.ndarray, kind: str, temperature: float) -> 
 
 
 def build_objective(
-    stage: StageConfig, data: TrainingSet, seed: int, teacher: np.ndarray | None
+    stage: StageConfig, data: TrainingSet, seed: int, teacher: np.ndarray | None,
+    domain_teachers: DomainTeachers | None = None,
 ) -> Objective:
-    """The objective a stage's config asks for; `teacher` float32 [N, W] where it distils."""
+    """The objective a stage's config asks for; `teacher` float32 [N, W] where it distils from fixed features."""
     domain_of_class = None
     if stage.classifier.competition == "per_domain":
-        table = data.reader.table
-        domain_by_class = dict(zip(table.class_names, table.domains))
-        _, rows = np.unique([domain_by_class[name] for name in data.class_names], return_inverse=True)
-        domain_of_class = torch.from_numpy(rows.astype(np.int64))
-    distillation = stage.distillation
+        domain_of_class = torch.from_numpy(data.class_domains()[1])
+    distillation, lessons = stage.distillation, stage.domain_teachers
     return Objective(
         margin=build_margin(stage.margin, data.class_rows, len(data.class_names), data.n_images_per_epoch,
                             stage.classifier.scale),
@@ -115,4 +124,9 @@ def build_objective(
         domain_of_class=domain_of_class,
         distil=distil_from(teacher, distillation.kind, distillation.temperature) if distillation else None,
         distillation_weight=distillation.weight if distillation else 0.0,
+        teachers=domain_teachers,
+        teacher_weights={
+            "teacher_classification": lessons.teacher_weight, "logit_distillation": lessons.logit_weight,
+            "relation": lessons.relation_weight,
+        } if lessons else {},
     )

@@ -32,16 +32,19 @@ from train.stages.objective import build_objective
 from train.stages.off_the_shelf import write_off_the_shelf
 from train.stages.optimizer import build_optimizer
 from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
+from train.stages.teachers import build_teachers, save_teachers
 
 
 @dataclass
 class Progress:
-    """What one stage hands to the next; the centres are those of every class so far."""
+    """What one stage hands to the next; the centres are those of every class so far. `teachers_path`: the file of the
+    last stage that had domain teachers."""
 
     embedder: Embedder
     head_spec: dict
     centres: Tensor | None
     class_names: tuple[str, ...]
+    teachers_path: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class Places:
 
     def stage_path(self, index: int, stage: StageConfig) -> Path:
         return self.run_dir / f"stage-{index + 1}-{stage.name}.ckpt"
+
+    def teachers_path(self, index: int, stage: StageConfig) -> Path:
+        return self.run_dir / f"stage-{index + 1}-{stage.name}.teachers.pt"
+
+    def teachers_before(self, config: TrainConfig, index: int) -> Path | None:
+        """Those of the last stage before this one that had domain teachers."""
+        taught = [i for i in range(index) if config.stages[i].domain_teachers is not None]
+        return self.teachers_path(taught[-1], config.stages[taught[-1]]) if taught else None
 
     @property
     def cache_dir(self) -> Path:
@@ -107,6 +118,7 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
         progress = Progress(*start_embedder(config, stage, data.reader, places.cache_dir), None, ())
         last = preprocess_of(progress.embedder.backbone, config.stages[-1].image_px, config.resize)
         check_views(progress.embedder.backbone, final_preprocess(config, last))
+    progress.teachers_path = places.teachers_before(config, index)
     embedder = progress.embedder
     set_resolution(embedder.backbone, stage.image_px, stage.patch_stride)
     set_dropout(embedder.head, stage.head_dropout)
@@ -123,6 +135,8 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     meta = _stage_meta(config, index, data, scores)
     own_classes = (module.classifier.centres.detach().cpu(), data.class_names)
     classes = centres_so_far(own_classes, (progress.centres, progress.class_names))
+    if module.teachers is not None:  # before the checkpoint, which says that the stage is done
+        save_teachers(places.teachers_path(index, stage), module.teachers, data, progress.teachers_path)
     save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
     places.unfinished_path(index, stage).unlink(missing_ok=True)
     _say(config, index, f"val mMP@5 {meta['val']['mMP@5']:.4f}")
@@ -152,9 +166,14 @@ def assemble_stage(
     if stage.classifier.start == "class_means":
         set_to_class_means(classifier, embedder, data, spec, None if features is None else features[0])
     teacher = teacher_features(config, stage, data.reader, cache_dir) if stage.distillation else None
-    objective = build_objective(stage, data, seed, teacher)
+    domain_teachers = None
+    if stage.domain_teachers is not None:
+        domain_teachers = build_teachers(stage, data, embedder.backbone.width, progress.teachers_path, seed)
+    objective = build_objective(stage, data, seed, teacher, domain_teachers)
     module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
     plan = plan_stage(data, stage, seed)
+    if stage.sampler.kind == "by_loss":
+        module.note_sources(data.source_rows, len(plan.round_starts))
     n_images = len(plan.batches) * stage.batch_size
     layer_groups = embedder.backbone.layer_groups()
     module.make_optimizer = lambda: build_optimizer(

@@ -1,11 +1,12 @@
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from data_prep.errors import ConfigError
 from train.data.readers import ShardReader
-from train.stages.data import StagePlan, items_of, plan_stage, read_training_set
+from train.stages.data import StageData, StagePlan, items_of, plan_stage, read_training_set
 
 
 def test_class_rows_are_positions_in_the_sorted_names(packed):
@@ -57,6 +58,35 @@ def test_specialist_steps_share_the_batches_out(packed, make_config):
     for sampler in ({"kind": "specialist_steps"}, {"kind": "mixed", "steps_by_source": {"disks": 1}}):
         with pytest.raises(ConfigError, match="steps_by_source belongs to kind specialist_steps"):
             make_config({"sampler": sampler})
+
+
+def test_rounds_by_loss_follow_the_noted_losses(packed, make_config):
+    data = read_training_set(packed, None)
+    assert [list(data.pool_by_source)[row] for row in data.source_rows] == data.reader.table.sources.tolist()
+    stage = make_config({"epochs": None, "images": 128, "rounds": 2, "sampler": {"kind": "by_loss"}}).stages[0]
+    features = (np.zeros((len(data.reader), 4), np.float32),) * 2
+    loaders = StageData(data, plan_stage(data, stage, seed=1), stage, (None, None), (1, 0), features)
+
+    def sources_of_round(number, losses):
+        module = SimpleNamespace(source_losses=lambda: np.array(losses, np.float32))
+        loaders.trainer = SimpleNamespace(current_epoch=number, global_rank=0, world_size=1, lightning_module=module)
+        plan = loaders.train_dataloader().dataset.plan
+        assert plan.shape == (8, 8)
+        return [set(data.reader.table.sources[batch]) for batch in plan]
+
+    assert sources_of_round(0, [[np.nan, np.nan]] * 2).count({"disks"}) == 4
+    second = sources_of_round(1, [[1.0, 3.0], [np.nan, np.nan]])
+    assert second.count({"disks"}) == 2 and second.count({"tiles"}) == 6
+    with pytest.raises(ConfigError, match="give rounds above 1"):
+        make_config({"sampler": {"kind": "by_loss"}})
+
+
+def test_class_domains_are_those_of_the_samples(packed):
+    data = read_training_set(packed, None)
+    names, rows = data.class_domains()
+    assert names == ("disks", "tiles") and len(rows) == len(data.class_names)
+    table = data.reader.table
+    assert [names[rows[c]] for c in data.class_rows] == table.domains.tolist()
 
 
 def test_items_keep_domain_class_and_role(packed):

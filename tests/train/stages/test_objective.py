@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from train.losses.classifier import CosineClassifier
+from train.losses.domain_teachers import DomainTeachers
 from train.stages.objective import Objective, distil_from
 
 
@@ -13,11 +14,11 @@ def test_only_the_images_own_domain_competes_with_separate_classifiers():
     classifier.centres.data = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]], [[1.0, 0.0]]])
     objective = Objective(lambda c, i, norms, n: c, scale=1.0, label_smoothing=0.0, images_per_step=1, seed=0,
                           batch_norm_frozen=True, domain_of_class=torch.tensor([0, 0, 1]))
-    losses = objective.losses(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
+    losses = objective.losses(None, torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
     # Classes 0 and 1 compete: -log(e / (e + 1)); class 2, as near as class 0, is of another domain.
     assert losses["loss"].item() == pytest.approx(math.log(1 + math.exp(-1)), abs=1e-5)
     objective.domain_of_class = None
-    losses = objective.losses(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
+    losses = objective.losses(None, torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
     assert losses["loss"].item() == pytest.approx(math.log(2 + math.exp(-1)), abs=1e-5)
 
 
@@ -56,5 +57,30 @@ def test_focal_weight_reaches_the_loss():
     classifier.centres.data = torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]])
     objective = Objective(lambda c, i, norms, n: c, 1.0, 0.0, 1, 0, batch_norm_frozen=True, focal_gamma=2.0)
     share = math.e / (math.e + 1)
-    losses = objective.losses(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
+    losses = objective.losses(None, torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([0]), classifier, 0)
     assert losses["loss"].item() == pytest.approx(-((1 - share) ** 2) * math.log(share), abs=1e-6)
+
+
+def test_what_teachers_teach_reaches_the_tower_through_the_students_head_alone():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(4, 5, generator=generator).requires_grad_(True)
+    head, classifier = torch.nn.Linear(5, 2), CosineClassifier(3, 2, generator=generator)
+    teachers = DomainTeachers(torch.tensor([0, 0, 1]), width=5, dim=3, scale=8.0, temperature=0.1, seed=1)
+    weights = {"teacher_classification": 2.0, "logit_distillation": 3.0, "relation": 5.0}
+    objective = Objective(lambda c, i, norms, n: c, 1.0, 0.0, 1, 0, batch_norm_frozen=True, teachers=teachers,
+                          teacher_weights=weights)
+    losses = objective.losses(features, head(features), torch.tensor([0, 1, 0, 2]), torch.arange(4), classifier, 0)
+    expected = losses["classification"] + sum(weight * losses[name] for name, weight in weights.items())
+    assert losses["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+
+    parts = {"tower": features, "head": head.weight, "classifier": classifier.centres,
+             "projection": teachers.projection.weight, "centres": teachers.classifier.centres}
+
+    def reached(name):
+        gradients = torch.autograd.grad(losses[name], list(parts.values()), retain_graph=True, allow_unused=True)
+        return {part for part, gradient in zip(parts, gradients) if gradient is not None and gradient.any()}
+
+    assert reached("classification") == {"tower", "head", "classifier"}
+    assert reached("teacher_classification") == {"tower", "projection", "centres"}
+    assert reached("logit_distillation") == {"tower", "head", "classifier"}
+    assert reached("relation") == {"tower", "head"}
