@@ -58,13 +58,13 @@ RECIPES = {
 UNED_UNIVERSAL = ("uned_ujcds", "uned_ujcrr", "uned_uscrr", "uned_uscss")
 EPOCHS_BY_SPECIALIST = {"food2k": 3, "cars": 11, "sop": 28, "inshop": 28, "inat": 4, "met": 8, "gldv2": 6, "rp2k": 4}
 SPECIALISTS = tuple(f"uned_specialist_{key}" for key in EPOCHS_BY_SPECIALIST)
-RECIPES |= dict.fromkeys((*UNED_UNIVERSAL, *SPECIALISTS), (2, B16_CLIP, 768 * 64 + 64))
+RECIPES |= dict.fromkeys((*UNED_UNIVERSAL, "uned_udon", *SPECIALISTS), (2, B16_CLIP, 768 * 64 + 64))
 N_CLASSES = 1000
 IN21K = "backbone={kind: timm, arch: vit_base_patch16_224, weights: 'hub:augreg_in21k'}"
 
 
 def test_the_configs_are_the_known_ones():
-    assert {path.stem for path in CONFIGS_DIR.glob("*.yaml")} == set(RECIPES) and len(RECIPES) == 32
+    assert {path.stem for path in CONFIGS_DIR.glob("*.yaml")} == set(RECIPES) and len(RECIPES) == 33
 
 
 def test_vith14_by_hand_is_the_published_tower():
@@ -179,7 +179,7 @@ def test_every_recipe_runs_to_a_scored_file(world, tmp_path):
     wide = {name: width for name, width in widths.items() if width != 64}
     assert wide == {"place4_h": 512, "place4_l": 512, "off_the_shelf_multigrain": 2048,
                     "off_the_shelf_clip": 72, "off_the_shelf_in21k": 72, "off_the_shelf_dinov2": 72}
-    assert len(widths) == 32
+    assert len(widths) == 33
 
 
 @pytest.mark.slow
