@@ -91,6 +91,7 @@ def write_raw(folder: Path, size: tuple[int, int], n_rows: int) -> list[bytes]:
     listed = pl.DataFrame({"path": paths}).with_row_index("row")
     listed = listed.select("path", class_key=(pl.col("row") // IMAGES_PER_CLASS).cast(pl.String), split=pl.lit("train"))
     listed.write_parquet(folder / "drawn" / "list.parquet")
+    os.sync()  # or the build's own syncs would wait for these files
     return drawn
 
 

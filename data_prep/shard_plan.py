@@ -103,16 +103,15 @@ def plan_shards(
     folders = folders.absolute()
     nothing = pl.DataFrame(schema=[*PLACE_COLUMNS])
     samples = _sample_table(catalogue.filter(ACCEPTED), labels, seed)
-    tasks = []
-    for source in sorted(samples["source"].unique()):
-        first_number = 0
-        for split in SPLITS:
-            rows = samples.filter(pl.col("source") == source, pl.col("split") == split)
-            for n, chunk in enumerate(rows.iter_slices(samples_per_shard)):
-                path = f"{split}/{source}-{n:06d}.tar"
-                place = (path, split, source, chunk["domain"][0], first_number)
-                tasks.append(ShardTask(*place, image, chunk, folders, nothing))
-                first_number += chunk.height
+    tasks, start, first_number = [], 0, {}
+    for source, split, n_rows in samples.group_by("source", "split", maintain_order=True).len().iter_rows():
+        # Slices, not copies: the table is the largest thing in a build's memory.
+        for n, chunk in enumerate(samples.slice(start, n_rows).iter_slices(samples_per_shard)):
+            path = f"{split}/{source}-{n:06d}.tar"
+            place = (path, split, source, chunk["domain"][0], first_number.get(source, 0))
+            tasks.append(ShardTask(*place, image, chunk, folders, nothing))
+            first_number[source] = first_number.get(source, 0) + chunk.height
+        start += n_rows
     return sorted(tasks, key=lambda task: (SPLITS.index(task.split), task.path))
 
 
@@ -130,15 +129,14 @@ def with_encoded(tasks: list[ShardTask], index: pl.DataFrame) -> list[ShardTask]
 
 
 def _sample_table(accepted: pl.DataFrame, labels: Labels, seed: int) -> pl.DataFrame:
-    """SAMPLE_COLUMNS's columns in shuffled order. Labels that no image of this mixture carries get no id."""
+    """SAMPLE_COLUMNS's columns by source and split, shuffled inside. Labels that no image here carries get no id."""
     rank = rank_hashes(seed, "shuffle", accepted["source"], accepted["path"])
-    return (
-        _with_class_ids(accepted, labels)
-        .with_columns(rank=rank)
-        .sort("rank", "source", "path")
-        .rename({"path": "source_path", "width_px": "original_width_px", "height_px": "original_height_px"})
-        .select(SAMPLE_COLUMNS)
-    )
+    renamed = {"path": "source_path", "width_px": "original_width_px", "height_px": "original_height_px"}
+    catalogue_columns = [name for name in accepted.columns if renamed.get(name, name) in SAMPLE_COLUMNS]
+    order = pl.col("split").replace_strict({split: n for n, split in enumerate(SPLITS)}, return_dtype=pl.Int8)
+    accepted = accepted.select(*catalogue_columns, rank=rank)
+    sorted_rows = _with_class_ids(accepted, labels).sort("source", order, "rank", "path")
+    return sorted_rows.rename(renamed).select(SAMPLE_COLUMNS)
 
 
 def _with_class_ids(accepted: pl.DataFrame, labels: Labels) -> pl.DataFrame:

@@ -21,7 +21,7 @@ ResultT = TypeVar("ResultT")
 
 # Imported once in the server that all workers are forked from, instead of once in each worker: seconds and
 # memory.
-PRELOADED = ["data_prep.decode_check", "data_prep.shards"]
+PRELOADED = ["data_prep.decode_check", "data_prep.shards", "cv2"]
 
 
 def run_tasks(
