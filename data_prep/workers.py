@@ -1,5 +1,6 @@
 """Where independent tasks run: this process, or a pool of processes on this machine."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -95,6 +96,7 @@ def _run_in_pool(
 
 def _prepare_worker() -> None:
     keep_freed_pictures()
+    gc.freeze()  # what was imported stays for good: collections need not look at it
     _end_with_the_main_process()
 
 
