@@ -1,6 +1,6 @@
 """The whole build, catalogue to manifest: its rate against bare decode-resize-encode, and its memory at a million rows.
 
-python -m benchmarks.pack [--workers 2] [--rows 20000] [--many-rows 1000000] [--folder /tmp/pack_benchmark] [--write]
+python -m benchmarks.pack [--workers 2] [--rows 80000] [--many-rows 1000000] [--folder /tmp/pack_benchmark] [--write]
 
 Pictures are drawn: a few hundred a size, smooth shapes and noise, JPEG quality 90. Every row is a file of its own, made
 from one of them by putting its number into a comment segment: other bytes for the duplicate step, the same work for the
@@ -247,7 +247,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=usable_cpus())
-    parser.add_argument("--rows", type=int, default=20_000, help="files of 500x375; fewer of the larger ones")
+    parser.add_argument("--rows", type=int, default=80_000, help="files of 500x375; fewer of the larger ones")
     parser.add_argument("--many-rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path("/tmp/pack_benchmark"), help="room for the files: 8 GB")
     parser.add_argument("--sections", nargs="+", default=["rate", "memory", "images", "catalogue"])
