@@ -119,7 +119,8 @@ def test_a_worker_killed_in_the_middle_changes_no_byte(pattern, cluster, raw_roo
         deadline = time.monotonic() + 60
         while not killed_at and time.monotonic() < deadline:
             try:
-                is_time, n_shards = next(shards_dir.glob(pattern), None) is not None, len(list(shards_dir.glob("*/*.tar")))
+                is_time = next(shards_dir.glob(pattern), None) is not None
+                n_shards = len(list(shards_dir.glob("*/*.tar")))
             except FileNotFoundError:  # a folder of the build went while it was being listed
                 continue
             if is_time:
