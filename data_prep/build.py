@@ -121,6 +121,7 @@ def _write_shards(
         remove(join(folders.shards_dir, MANIFEST_NAME))
     save_settings(folders, config)
     shards = run_tasks(write_shard, tasks, n_workers, "shards", size_of=_n_samples, unit="image")
+    remove_unfinished(folders.shards_dir, folders.build_dir)  # of a cluster's worker that was killed meanwhile
     for path in there - planned:
         remove(join(folders.shards_dir, path))
     return shards
