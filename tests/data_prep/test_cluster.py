@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import dask
 import numpy as np
@@ -27,6 +28,13 @@ MIXTURE = {
     "sources": [{"source": "toys", "reader": "class_folders", "domain": "toys", "split": "by_class",
                  "test_fraction": 0.2}],
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment_put_back():
+    """Dask's nanny leaves OMP_NUM_THREADS=1 in this process: a training of a later test would sum in another order."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="module")
