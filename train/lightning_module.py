@@ -87,6 +87,9 @@ class StageModule(pl.LightningModule):
             parts["teachers"] = self.teachers
         return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
 
+    def on_train_start(self) -> None:
+        self.objective.set_modes(self.embedder)  # a run that goes on inside a round begins none
+
     def on_train_epoch_start(self) -> None:
         self.objective.set_modes(self.embedder)
 
