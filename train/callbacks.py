@@ -28,7 +28,7 @@ class MetricsLog(pl.Callback):
             return
         values = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("train/")}
         if trainer.world_size > 1:  # each process has its share of the batch
-            values = {k: trainer.strategy.reduce(v, reduce_op="mean") for k, v in values.items()}
+            values = {k: trainer.strategy.reduce(v.clone(), reduce_op="mean") for k, v in values.items()}
         if trainer.is_global_zero:
             self._write(pl_module, step, values)
 

@@ -123,7 +123,7 @@ class StageModule(pl.LightningModule):
     def _note_loss(self, losses: dict[str, Tensor], sample: int) -> None:
         """What tells how far a source is learnt: its teacher's classification, else the student's."""
         named = ("teacher_classification", "classification", "loss")
-        loss = next(losses[name] for name in named if name in losses).detach()
+        loss = next(losses[name] for name in named if name in losses).detach().clone()  # reduce works in place
         place = self.current_epoch, int(self.source_rows[sample])
         self.source_loss_sums[place] += self.trainer.strategy.reduce(loss, reduce_op="mean")
         self.source_batches[place] += 1

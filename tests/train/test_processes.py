@@ -163,9 +163,12 @@ def arguments_of(packed, tmp_path_factory):
     return arguments
 
 
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}  # as torchrun has it: bits depend on the number of threads
+
+
 def fit(arguments, launcher=("-m",)):
-    done = subprocess.run([sys.executable, *launcher, "train.fit", *arguments], cwd=ROOT, capture_output=True,
-                          text=True, timeout=400)
+    done = subprocess.run([sys.executable, *launcher, "train.fit", *arguments], cwd=ROOT, env=ONE_THREAD,
+                          capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     return done
 
@@ -207,7 +210,7 @@ def test_two_processes_train_as_one(two_processes, arguments_of):
 @pytest.mark.slow
 def test_two_processes_stop_together_and_go_on_under_torchrun_to_the_same_bits(two_processes, arguments_of):
     arguments, run_dir = arguments_of("stopped", "n_devices=2")
-    process = subprocess.Popen([sys.executable, "-m", "train.fit", *arguments], cwd=ROOT, text=True,
+    process = subprocess.Popen([sys.executable, "-m", "train.fit", *arguments], cwd=ROOT, env=ONE_THREAD, text=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     state_path, deadline = run_dir / "stage-1-one.unfinished.ckpt", time.monotonic() + 240
     while not state_path.is_file() and process.poll() is None and time.monotonic() < deadline:

@@ -211,7 +211,7 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
         StopBetweenSteps(unfinished_path, finite_loss.check),
     ]
     where = f"stages.{index} ({stage.name})"
-    with named_faults(where, (stage.batch_size, stage.accumulate_batches, stage.image_px), config.n_workers):
+    with named_faults(where, (stage.batch_size, stage.accumulate_batches, stage.image_px), loaders.n_workers):
         fit_module(config, stage, module, loaders, callbacks, unfinished_path if step_reached else None)
 
 
