@@ -150,7 +150,7 @@ def index_shard(shards_dir: Path, shard: ShardEntry) -> list[tuple[dict, int, in
 
 def _index_file(path: Path) -> list[tuple[dict, int, int]]:
     if not path.is_file():
-        raise ConfigError(f"{path}: the manifest names this shard, but the file is missing")
+        raise ConfigError(f"{path}: the manifest names this shard, but the file is missing; {REPAIR}")
     pictures: dict[str, tuple[int, int]] = {}
     metas: dict[str, dict] = {}
     try:
