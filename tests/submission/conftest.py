@@ -156,6 +156,9 @@ def write_evidence(run_dir: Path) -> Path:
         "baselines": {"off_the_shelf": baseline, "pca_whitened_64": None},
         "baselines_missing": {"pca_whitened_64": "no shards"},
         "model_sha256": model_sha256,
+        "embedding_dim": 64,
+        "data_sha256": "d" * 64,
+        "image_source": {"kind": "shards", "path": str(run_dir / "no-shards"), "split": "test"},
     }
     (run_dir / "validation.json").write_text(json.dumps(validation))
     return run_dir
