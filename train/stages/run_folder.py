@@ -14,7 +14,7 @@ from train.processes import first_does, is_first, n_processes
 from train.run_log import note_resume, write_environment
 
 # Keys that say how a run is carried out; a run may go on with others.
-_EXECUTION_KEYS = ("n_workers", "n_devices", "n_nodes", "on_bad_shard")
+_EXECUTION_KEYS = ("n_workers", "n_devices", "n_nodes", "on_bad_shard", "tracking")
 
 
 @dataclass(frozen=True)

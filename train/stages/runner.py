@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ from train.stages.run_folder import Places, check_shards, claim_run_dir, damaged
 from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
 from train.stages.teachers import build_teachers, save_teachers
 from train.stopping import STOP
+from train.tracking import Tracker, check_trackers
 
 _LOOK_EVERY_STEPS = 100  # at most so many steps run on after a loss that is no number
 
@@ -65,6 +67,7 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
         TrainingError, WorkerDied: see `named_faults` and `FiniteLoss`.
         Stopped: asked to stop, after the state was written.
     """
+    check_trackers(config.tracking)
     manifest_sha256 = check_shards(config, places.shards_dir)
     first_does(lambda: claim_run_dir(config, places.run_dir, resume))
     places = replace(places, left_out=damaged_samples(config, places))
@@ -203,9 +206,14 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
     every_steps = max(1, n_steps // 100)
     finite_loss = FiniteLoss(stage.name, loaders.training.reader.table.keys, min(every_steps, _LOOK_EVERY_STEPS),
                              lambda: places.last_good(config, index))
+    images_reached = step_reached * module.objective.images_per_step
+    settings = json.loads(config.model_dump_json())
+    open_tracker = partial(
+        Tracker, config.tracking, places.run_dir, config.name, settings, stage.name, images_reached
+    ) if config.tracking else None  # fmt: skip
     callbacks: list[pl.Callback] = [
         pl.callbacks.TQDMProgressBar(refresh_rate=every_steps) if is_watched() else ProgressLines(n_steps),
-        MetricsLog(places.run_dir, stage.name, every_steps),
+        MetricsLog(places.run_dir, stage.name, every_steps, open_tracker),
         finite_loss,
         RoundCheckpoint(unfinished_path),
         StopBetweenSteps(unfinished_path, finite_loss.check),
