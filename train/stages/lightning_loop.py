@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from data_prep.errors import ConfigError
 from data_prep.progress import is_watched
@@ -37,7 +38,7 @@ def join_processes(config: TrainConfig) -> None:
             plugins=_environment(), logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False)
         trainer.strategy.launcher.launch(lambda: None)
-    except (ValueError, RuntimeError, pl.utilities.exceptions.MisconfigurationException) as error:
+    except (ValueError, RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"n_devices={config.n_devices} n_nodes={config.n_nodes}: {error}") from error
     STOP.children = list(trainer.strategy.launcher.procs)
     trainer.strategy.setup_environment()
@@ -102,5 +103,5 @@ def _quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for meant in (".*in eval mode at the start of training.*", ".*does not have many workers.*", ".*LeafSpec.*",
                   ".*ended before the epoch ended and your dataloader is not resumable.*", ".*`srun` command is.*",
-                  ".*WeightAveraging doesn't support sharding.*"):
+                  ".*WeightAveraging doesn't support sharding.*", ".*recommended to use .self.log.*sync_dist=True.*"):
         warnings.filterwarnings("ignore", meant)
