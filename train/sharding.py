@@ -20,6 +20,8 @@ def shard_parts(embedder: Embedder, classifier: nn.Module, mesh: DeviceMesh) -> 
 
     Each is called through its `forward`, which is where `fully_shard` puts it together.
     """
+    for part in (embedder, classifier):
+        part.to(memory_format=torch.contiguous_format)  # channels_last cannot be cut up
     for block in _blocks(embedder.backbone):
         fully_shard(block, mesh=mesh)
     for part in (embedder.backbone, embedder.head, classifier):
