@@ -30,7 +30,7 @@ def test_the_figures_by_hand():
     ours = [3.0, 2.0] + [1.0] * (N_FIRST + 8) + [2.0] * 10
     figures = summarise(ours, peers)
     assert figures["ratio"] == 2.0
-    assert figures["first"] == [3.0, 2.0, 1.0] and figures["extra"] == 3.0
+    assert figures["first"] == [3.0, 2.0, 1.0] and figures["extra"] == 3.0 and figures["new_sizes"] == 1.0
 
 
 def test_a_file_runs_in_a_process_of_its_own(tmp_path):
@@ -38,9 +38,15 @@ def test_a_file_runs_in_a_process_of_its_own(tmp_path):
     backbone = build_backbone(BackboneSpec("tiny", "conv16", None, 32))
     embedder = Embedder(backbone, torch.nn.Linear(backbone.width, 64)).eval()
     export_submission(ImageModel([embedder], [PreprocessSpec(32, (0.5,) * 3, (0.5,) * 3)]), tmp_path / "model.pt")
-    worker = FreshProcess(sys.executable, tmp_path / "model.pt", n_threads=1)
+    worker = FreshProcess(sys.executable, str(tmp_path / "model.pt"), n_threads=1)
     try:
         assert worker.torch_version == torch.__version__ and worker.seconds(20, 30) > 0
     finally:
         worker.close()
     assert worker.process.returncode == 0
+    peer = FreshProcess(sys.executable, "32,2,4,64,8,16", n_threads=1)
+    try:
+        assert peer.seconds(20, 30) > 0
+    finally:
+        peer.close()
+    assert peer.process.returncode == 0

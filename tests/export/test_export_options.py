@@ -28,9 +28,10 @@ VIEWS = {
 }  # fmt: skip
 RULES, WEIGHTS = ("squash", "shortest_crop", "pad"), ("fp32", "fp16")
 MODELS = ("one", "sizes", "two and PCA")
-# Of the 72 combinations those 24 in which the third option follows from the others: every pair is among them.
-MATRIX = [(weights, rule, views, MODELS[(a + b + c) % 3])
-          for (a, weights), (b, rule), (c, views) in itertools.product(*map(enumerate, (WEIGHTS, RULES, VIEWS)))]
+# Of the 72 combinations those 12 in which every pair of two options occurs.
+MATRIX = [(WEIGHTS[(a + b) % 2], rule, views, MODELS[(a + b) % 3])
+          for (a, rule), (b, views) in itertools.product(enumerate(RULES), enumerate(VIEWS))]
+
 
 
 @pytest.fixture(scope="module")

@@ -57,11 +57,16 @@ def test_half_the_file_the_same_answers(files, model):
 def test_everything_is_float32_once_loaded_and_follows_a_move(files):
     loaded = torch.jit.load(str(files["fp16"]), map_location="cpu")
     assert {value.dtype for value in loaded.state_dict().values()} == {torch.float32}
+    images = torch.randint(0, 256, (3, 3, 40, 50), dtype=torch.uint8)
+    with torch.no_grad():  # the trace was made with another batch
+        one_by_one = torch.cat([loaded(image[None]) for image in images])
+        assert torch.allclose(loaded(images), one_by_one, atol=1e-5)
     held = [name for name, _ in loaded.named_buffers() if name.endswith(HELD_AS_BUFFER)]
     assert len(held) >= 20
     assert {value.dtype for value in loaded.double().state_dict().values()} == {torch.float64}
 
 
+@pytest.mark.slow
 def test_every_check_passes(files):
     assert {check.name for check in check_contract(files["fp16"]) if check.ok is False} == set()
 
