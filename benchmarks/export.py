@@ -22,7 +22,8 @@ from pathlib import Path
 KINDS = {"ViT-B-32": ("open_clip", 224), "ViT-B-16": ("open_clip", 224), "ViT-L-14": ("open_clip", 224),
          "vit_small_patch16_224": ("timm", 224), "tf_efficientnet_lite0": ("timm", 224)}  # fmt: skip
 # What the host's PyTorch builds the peer from: width, layers, heads, MLP width, patch side.
-SHAPES = {"ViT-B-32": (768, 12, 12, 3072, 32), "ViT-B-16": (768, 12, 12, 3072, 16), "ViT-L-14": (1024, 24, 16, 4096, 14)}
+SHAPES = {"ViT-B-32": (768, 12, 12, 3072, 32), "ViT-B-16": (768, 12, 12, 3072, 16),
+          "ViT-L-14": (1024, 24, 16, 4096, 14)}  # fmt: skip
 N_FIRST = 15  # calls of new sizes before the steady state
 # Reads heights and widths from its input, writes the seconds of each call; runs in any PyTorch from 1.11 on.
 # The model is a file, or the numbers of a shape and the image side.
