@@ -59,8 +59,8 @@ def _draw(lines: list[tuple[list, str, float, bool]], n_images: dict[str, int], 
     from matplotlib.figure import Figure
 
     # fonttype none keeps text as text; a fixed salt makes the same ids every time.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 9.5}):
-        figure = Figure(figsize=(5.4, 3.5), layout="constrained")
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.size": 10.5}):
+        figure = Figure(figsize=(5.2, 3.5), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
         axes = figure.subplots()

@@ -42,10 +42,9 @@ class GalleryRow:
 
     @property
     def search_text(self) -> str:
-        """What the search looks at: the class names and ids of the row, in small letters."""
-        pictures = [self.query, *self.neighbours]
-        names = dict.fromkeys(name for picture in pictures for name in (picture.class_name, picture.id))
-        return " ".join(names).casefold()
+        """What the search looks at: the class names of the row, in small letters."""
+        names = dict.fromkeys(picture.class_name for picture in [self.query, *self.neighbours])
+        return "\n".join(names).lower()
 
 
 def build_gallery(score: RetrievalScore, evaluation: EvaluationSet) -> dict[str, list[GalleryRow]]:

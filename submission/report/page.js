@@ -27,23 +27,23 @@ const sections = [...document.querySelectorAll("details.domain")];
 
 function applyFilters() {
   const [domain, group, verdict, text] = fields.map((field) => field.value);
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const isFiltered = Boolean(domain || group || verdict || words.length);
+  const wanted = text.trim().toLowerCase();
+  const isFiltered = Boolean(domain || group || verdict || wanted);
   let shown = 0, total = 0;
-  sections.forEach((section, number) => {
+  for (const section of sections) {
     let here = 0;
     for (const row of section.querySelectorAll(".query")) {
       const fits = (!domain || section.dataset.domain === domain) && (!group || row.dataset.group === group)
-        && (!verdict || row.dataset.verdict === verdict) && words.every((word) => row.dataset.text.includes(word));
+        && (!verdict || row.dataset.verdict === verdict) && row.dataset.text.includes(wanted);
       row.hidden = !fits;
       here += fits;
       total += 1;
     }
     shown += here;
     section.hidden = here === 0;
-    section.open = isFiltered ? here > 0 : number === 0;
+    section.open = isFiltered ? here > 0 : "first" in section.dataset;
     section.querySelector(".shown").textContent = here;
-  });
+  }
   byId("filter-count").textContent = shown ? `${shown} of ${total} rows` : `None of ${total} rows fits; Reset shows all.`;
 }
 

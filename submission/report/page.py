@@ -53,6 +53,9 @@ def write_report(path: Path, scored: Scored, run_dir: Path, comparisons: list[di
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )
+    start = _axis_start(scored.record)
+    # Percent of the axis; uned-reference can give a domain less than nothing.
+    environment.filters["place"] = lambda score: round(100 * max(0.0, score - start) / (1 - start), 2)
     environment.filters |= {"score": "{:.3f}".format, "signed": "{:+.3f}".format, "count": "{:,}".format}
     script = (FOLDER / "page.js").read_text(encoding="utf-8")
     page = environment.get_template("page.html").render(
@@ -60,6 +63,7 @@ def write_report(path: Path, scored: Scored, run_dir: Path, comparisons: list[di
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         run_name=run_dir.resolve().name,
+        axis_start=f"{start:g}",
         **_describe_comparisons(comparisons, run_dir.resolve().name),
         **_describe_scores(scored.record),
         **_describe_pictures(scored),
@@ -78,7 +82,20 @@ def _describe_scores(record: dict) -> dict:
         domain: [baseline["per_domain"][domain]["mMP@5"] for baseline in baselines.values()]
         for domain in record["per_domain"]
     }
-    return {"validation": record, "baselines": baselines, "before": before}
+    weakest = min(record["per_domain"], key=lambda domain: record["per_domain"][domain]["mMP@5"])
+    return {"validation": record, "baselines": baselines, "before": before, "weakest": weakest}
+
+
+def _axis_start(record: dict) -> float:
+    """Where the axis of the scores begins: the quarter below everything that is drawn on it.
+
+    >>> _axis_start({"per_domain_interval_95": {"toys": [0.61, 0.8]}, "baselines": {"off_the_shelf": None}})
+    0.5
+    """
+    drawn = [low for low, _ in record["per_domain_interval_95"].values()]
+    for baseline in filter(None, record["baselines"].values()):
+        drawn += [scores["mMP@5"] for scores in baseline["per_domain"].values()]
+    return max(0.0, min(0.75, int(min(drawn) * 4) / 4))
 
 
 def _describe_comparisons(comparisons: list[dict], run_name: str) -> dict:

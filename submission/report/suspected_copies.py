@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_prep.hamming import N_BITS
 from data_prep.perceptual_hash import HASHED_PX, perceptual_hash
 from submission.evaluation_set import EvaluationSet
 from submission.report.thumbnails import apply_to_files, open_small
@@ -30,8 +31,12 @@ class SuspectedPair:
     bits: int | None
 
     @property
+    def has_near_hash(self) -> bool:
+        return self.bits is not None and self.bits <= MAX_BITS
+
+    @property
     def is_suspected(self) -> bool:
-        return self.cosine >= MIN_COSINE or (self.bits is not None and self.bits <= MAX_BITS)
+        return self.has_near_hash or self.cosine >= MIN_COSINE
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def find_suspected_copies(
         for (a, b), cosine in zip(pairs.tolist(), cosines.tolist(), strict=True)
     ]
     suspected = [pair for pair in judged if pair.is_suspected]
-    suspected.sort(key=lambda pair: (64 if pair.bits is None else pair.bits, -pair.cosine))
+    suspected.sort(key=lambda pair: (pair.bits if pair.has_near_hash else N_BITS, -pair.cosine))
     n_hashed = min(len(pairs), _MAX_HASHED)
     return SuspectedCopies(suspected[:_MAX_SHOWN], len(suspected), len(searched), len(index_rows), n_hashed)
 

@@ -1,5 +1,6 @@
 """A scored model whose right and wrong neighbours are known, and a run folder around it."""
 
+import io
 import json
 
 import numpy as np
@@ -92,7 +93,6 @@ def report_dir(tmp_path):
 def picture():
     """A function colour -> the bytes of a large picture of it."""
     def encoded(colour, size_px=(900, 400), kind="JPEG"):
-        import io
         stream = io.BytesIO()
         Image.new("RGB", size_px, colour).save(stream, format=kind)
         return stream.getvalue()
