@@ -48,8 +48,8 @@ def difference_table(found: dict) -> Table:
     """b minus a per domain, from `compare.json`'s content."""
     names = [found[run]["name"] for run in ("a", "b")]
     table = Table(title=f"b ({names[1]}) minus a ({names[0]}), 95 % intervals", title_justify="left")
-    table.add_column("domain", overflow="fold", min_width=8)
-    for heading in ("mMP@5\na", "b", "b - a", "interval", "b ahead", "R@1\nb - a", "mAP@100\nb - a", "queries"):
+    table.add_column("domain", overflow="fold", min_width=len("mean of domains"))
+    for heading in ("mMP@5\na", "b", "b - a", "interval", "ahead", "R@1\nb - a", "mAP@100\nb - a"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("b is", no_wrap=True)
     rows = {**found["per_domain"], "mean of domains": found["mean"]}
@@ -62,7 +62,7 @@ def difference_table(found: dict) -> Table:
         if number == len(rows):
             table.add_section()
         style = "bold" if number == len(rows) else None
-        table.add_row(name, *cells, share, *others, str(main["n_queries"]), main["verdict"], style=style)
+        table.add_row(name, *cells, share, *others, main["verdict"], style=style)
     table.caption = "* interval beside zero; by chance alone one domain in twenty has it so: read the mean first"
     return table
 
