@@ -1,6 +1,7 @@
 """The page: its numbers, its pictures, what it asks of the network (nothing), what is missing."""
 
 import base64
+import doctest
 import hashlib
 import json
 import re
@@ -10,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from submission.report import page as page_module
 from submission.report.page import write_report
 
 VOID = {"meta", "link", "img", "input", "br", "path", "circle", "use"}
@@ -54,6 +56,11 @@ def page(scored, report_dir, comparison):
     path = report_dir / "report.html"
     write_report(path, scored, report_dir, [comparison])
     return path
+
+
+def test_doctests_run_and_hold():
+    result = doctest.testmod(page_module)
+    assert result.attempted >= 1 and result.failed == 0
 
 
 def test_every_domain_its_interval_and_the_headline_are_told(page, scored):
