@@ -33,7 +33,7 @@ from train.retrieval.projection import Projection, fit_pca
 OFF_THE_SHELF = "off_the_shelf"
 PCA_WHITENED = f"pca_whitened_{MAX_DIM}"
 NAMES = (OFF_THE_SHELF, PCA_WHITENED)
-_FORMAT = 2  # of the kept scores: raise it when what is computed here changes
+_FORMAT = 3  # of the kept scores: raise it when what is computed here changes
 _N_PCA_IMAGES = 2000
 _PCA_BATCH = 32
 _N_PROOF_IMAGES = 8

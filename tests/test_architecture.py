@@ -38,6 +38,7 @@ REQUIRED_ARGUMENTS = {
     "train/score_labels.py": ["quickstart", "--tower", "ViT-L-14", "--weights", "hub:x"],
     "export/convert.py": ["final.ckpt"], "export/budget.py": ["saved_model.pt"],
     "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
+    "submission/compare.py": ["runs/a", "runs/b"],
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }
 HEAVY = ("torch", "torchvision", "timm", "open_clip", "faiss", "kaggle", "albumentations", "matplotlib",
