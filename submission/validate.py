@@ -5,7 +5,6 @@ python -m submission.validate runs/quickstart/saved_model.pt --table images.csv
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,12 +62,10 @@ def main(arguments: list[str]) -> int:
 
 def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     """Embed, score, score the baselines, write both files; (content of validation.json, its path)."""
-    from data_prep.allocator import keep_freed_memory
-    from data_prep.files import writing_atomically
-    from train.cpu_settings import wait_without_spinning
+    from data_prep.files import write_json
+    from train.cpu_settings import prepare_cpu
 
-    keep_freed_memory()
-    wait_without_spinning()  # before torch is imported
+    prepare_cpu()  # before torch is imported
     from submission import evaluation_set, hosted_scorer, report, scoring
 
     if options.table:
@@ -97,8 +94,7 @@ def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     }
     out_path = options.out or options.model.with_name("validation.json")
     report.write_report(out_path.with_name("report.html"), record, score, evaluation)
-    with writing_atomically(out_path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_json(out_path, record)
     return record, out_path
 
 
