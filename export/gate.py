@@ -1,6 +1,5 @@
 """Export and every check on the result: the file gets its final name only when nothing failed."""
 
-import json
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +7,7 @@ import PIL
 import torch
 
 from data_prep.errors import ContractError
-from data_prep.files import sha256_of_file, writing_atomically
+from data_prep.files import sha256_of_file, write_json, writing_atomically
 from export.archive import archive_version
 from export.budget import Budget, estimate_budget
 from export.contract import CheckResult, check_contract
@@ -27,8 +26,12 @@ class Exportable(Protocol):
     sha256: str
 
 
-def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, allow_over_budget: bool = False) -> dict:
+def export_checked(
+    checkpoint: Exportable, out_path: Path, out_dim: int = 64, allow_over_budget: bool = False, weights: str = "fp32"
+) -> dict:
     """Write `out_path` and `export.json` beside it; the content of the latter is returned.
+
+    `weights`: fp32 or fp16, how the towers' lie in the file.
 
     Raises:
         ContractError: a check failed; its name is in the message. Neither file is there then, not even from
@@ -38,8 +41,8 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
     report_path = out_path.with_name("export.json")
     with writing_atomically(out_path) as unfinished_path:
         try:
-            export_submission(checkpoint.model, unfinished_path)
-            budget = estimate_budget(checkpoint.model)
+            export_submission(checkpoint.model, unfinished_path, weights)
+            budget = estimate_budget(unfinished_path)
             parity = check_parity(unfinished_path, checkpoint.model, sample_images())
             checks = [
                 *check_contract(unfinished_path, out_dim),
@@ -57,11 +60,11 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
     report |= {
         "model": out_path.name,
         "out_dim": out_dim,
+        "weights": weights,
         "parity": parity.to_dict(),
         "budget": budget.to_dict(),
     }
-    with writing_atomically(report_path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report_path, report)
     return report
 
 

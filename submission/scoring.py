@@ -7,7 +7,7 @@ import numpy as np
 
 from submission.evaluation_set import EvaluationSet
 from submission.hosted_scorer import embed_images, load_submission
-from train.retrieval.interval import bootstrap_interval
+from train.retrieval.interval import bootstrap_interval, domain_intervals
 from train.retrieval.protocol import RetrievalScore, score_embeddings
 
 HOST_METRIC = "euclidean"
@@ -37,6 +37,7 @@ def measure_score(embeddings: np.ndarray, evaluation: EvaluationSet, scoring: Sc
         "interval_95": list(bootstrap_interval(score)),
         "pooled": score.pooled,
         "per_domain": score.per_domain,
+        "per_domain_interval_95": {domain: list(ends) for domain, ends in domain_intervals(score).items()},
         "embedding_dim": int(embeddings.shape[1]),
     }
     return score, described

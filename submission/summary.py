@@ -14,6 +14,7 @@ _HEADINGS = (
     "queries",
     "index",
 )
+_MARKS = {"better": "*", "worse": "*", "not told apart": " ", "the same": " "}
 _WIDTH_IN_A_LOG = 110  # columns; where no terminal says how many it has
 
 
@@ -40,6 +41,29 @@ def score_table(validation: dict) -> Table:
     before = [(validation["baselines"].get(name) or {}).get("mMP@5") for name in BASELINE_TITLES]
     counts = (str(validation["n_queries"]), str(validation["n_index"]))
     table.add_row("mean of domains", *_cells(before, validation["mMP@5"]), *counts, style="bold")
+    return table
+
+
+def difference_table(found: dict) -> Table:
+    """b minus a per domain, from `compare.json`'s content."""
+    names = [found[run]["name"] for run in ("a", "b")]
+    table = Table(title=f"b ({names[1]}) minus a ({names[0]}), 95 % intervals", title_justify="left")
+    table.add_column("domain", overflow="fold", min_width=len("mean of domains"))
+    for heading in ("mMP@5\na", "b", "b - a", "interval", "ahead", "R@1\nb - a", "mAP@100\nb - a"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("b is", no_wrap=True)
+    rows = {**found["per_domain"], "mean of domains": found["mean"]}
+    for number, (name, scores) in enumerate(rows.items(), 1):
+        main = scores["mMP@5"]
+        others = [f"{scores[key]['difference']:+.3f}{_MARKS[scores[key]['verdict']]}" for key in ("R@1", "mAP@100")]
+        interval = f"{main['low']:+.3f} .. {main['high']:+.3f}"
+        cells = (f"{main['a']:.3f}", f"{main['b']:.3f}", f"{main['difference']:+.3f}", interval)
+        share = f"{100 * main['share_better']:.0f} %"
+        if number == len(rows):
+            table.add_section()
+        style = "bold" if number == len(rows) else None
+        table.add_row(name, *cells, share, *others, main["verdict"], style=style)
+    table.caption = "* interval beside zero; by chance alone one domain in twenty has it so: read the mean first"
     return table
 
 
@@ -81,7 +105,7 @@ def describe_budget(budget: dict) -> str:
         return budget.get("verdict", "unknown")
     hours = f"{budget['low_hours']:.1f} to {budget['high_hours']:.1f} of {budget['limit_hours']:.0f} hours"
     memory = f"{budget['memory_gib']:.1f} of {budget['limit_memory_gib']:.0f} GiB"
-    return f"{budget['verdict']}: {hours}, {memory} (modelled for the P100)"
+    return f"{budget['verdict']}: {hours}, {memory} ({budget.get('basis', 'modelled')} for the P100)"
 
 
 def _domain_score(validation: dict, name: str, domain: str) -> float | None:

@@ -2,10 +2,10 @@
 
 python -m submission.validate runs/quickstart/saved_model.pt --shards shards/quickstart
 python -m submission.validate runs/quickstart/saved_model.pt --table images.csv
+python -m submission.validate runs/b/saved_model.pt --shards shards/quickstart --compare runs/a
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from submission.baselines import Baselines
     from submission.evaluation_set import EvaluationSet
+    from submission.query_scores import ScoredRun
+    from submission.report.page import Scored
     from submission.scoring import Scoring
 
 
@@ -36,6 +38,14 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="also score the tower that training started from (needs final.ckpt beside the model)",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="a run scored on the same data: the report says whether this one is better; may be given again",
     )
     options = parser.parse_args(arguments)
     if options.shards is None and options.table is None:
@@ -62,44 +72,62 @@ def main(arguments: list[str]) -> int:
 
 
 def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
-    """Embed, score, score the baselines, write both files; (content of validation.json, its path)."""
-    from data_prep.allocator import keep_freed_memory
-    from data_prep.files import writing_atomically
-    from train.cpu_settings import wait_without_spinning
+    """Embed, score, score the baselines, write the three files; (content of validation.json, its path)."""
+    from train.cpu_settings import prepare_cpu
 
-    keep_freed_memory()
-    wait_without_spinning()  # before torch is imported
-    from submission import evaluation_set, hosted_scorer, report, scoring
+    prepare_cpu()  # before torch is imported
+    from submission import evaluation_set, hosted_scorer, scoring
+    from submission.comparison import check_same_evaluation
+    from submission.query_scores import read_scored_run
+    from submission.report.page import Scored
 
+    others = [read_scored_run(run) for run in options.compare]
     if options.table:
         evaluation = evaluation_set.read_table(options.table)
     else:
         evaluation = evaluation_set.read_shards(options.shards, options.split)
     how = scoring.Scoring(options.protocol, options.index, _choose_device(options.device))
+    record = {
+        "format": 2,
+        "protocol": how.protocol,
+        "index": how.index,
+        "metric": scoring.HOST_METRIC,
+        "data_sha256": evaluation.data_sha256,
+        "images_sha256": evaluation.images_sha256,
+        "image_source": evaluation.source,
+    }
+    for other in others:  # before the long work
+        check_same_evaluation(other, "this run", record)
     embeddings = scoring.embed_set(options.model, evaluation, how.device, options.model.name)
     hosted_scorer.check_dimension(embeddings, options.model)
     score, described = scoring.measure_score(embeddings, evaluation, how)
     baselines = _find_baselines(options, evaluation, how)
-    record = {
-        "format": 1,
-        "protocol": how.protocol,
-        "index": how.index,
-        "metric": scoring.HOST_METRIC,
+    record |= {
         **described,
         "baselines": baselines.scores,
         "baselines_missing": baselines.missing,
         "n_queries": score.n_queries,
         "n_index": score.n_index,
         "model_sha256": hosted_scorer.sha256_of_model(options.model),
-        "data_sha256": evaluation.data_sha256,
-        "images_sha256": evaluation.images_sha256,
-        "image_source": evaluation.source,
     }
     out_path = options.out or options.model.with_name("validation.json")
-    report.write_report(out_path.with_name("report.html"), record, score, evaluation)
-    with writing_atomically(out_path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _write(out_path, options.model.parent, Scored(record, score, evaluation, embeddings), others)
     return record, out_path
+
+
+def _write(out_path: Path, run_dir: Path, scored: "Scored", others: "list[ScoredRun]") -> None:
+    """The scores a query, the report, and last validation.json, which knows the hash of the first."""
+    from data_prep.files import write_json
+    from submission.comparison import compare_runs
+    from submission.query_scores import QUERIES_NAME, ScoredRun, query_table, write_query_scores
+    from submission.report.page import write_report
+
+    queries = query_table(scored.score, scored.evaluation.items)
+    this_run = ScoredRun(run_dir.resolve().name, scored.record, queries)
+    comparisons = [compare_runs(other, this_run) for other in others]
+    scored.record["queries_sha256"] = write_query_scores(out_path.with_name(QUERIES_NAME), queries)
+    write_report(out_path.with_name("report.html"), scored, run_dir, comparisons)
+    write_json(out_path, scored.record)
 
 
 def _find_baselines(options: argparse.Namespace, evaluation: "EvaluationSet", how: "Scoring") -> "Baselines":

@@ -59,11 +59,9 @@ def _train(options: argparse.Namespace) -> Path | None:
     from train.config import load_train_config
 
     config = load_train_config(options.config, tuple(options.overrides))
-    from data_prep.allocator import keep_freed_memory
-    from train.cpu_settings import wait_without_spinning
+    from train.cpu_settings import prepare_cpu
 
-    keep_freed_memory()
-    wait_without_spinning()
+    prepare_cpu()  # before torch is imported
     from train.processes import is_first, launch_of, sizes_of
     from train.stages.lightning_loop import join_processes
     from train.stages.runner import Places, run_stages

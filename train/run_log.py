@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from data_prep.files import writing_atomically
+from data_prep.files import write_json, writing_atomically
 
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "albumentations", "webdataset",
              "numpy", "pillow", "polars")
@@ -15,7 +15,7 @@ _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightni
 
 def write_environment(run_dir: Path, n_processes: int = 1) -> None:
     """`environment.json`: Python, packages, processor, threads, processes, GPUs."""
-    _write_json(Path(run_dir) / "environment.json", _environment(n_processes))
+    write_json(Path(run_dir) / "environment.json", _environment(n_processes))
 
 
 def note_resume(run_dir: Path, n_processes: int = 1) -> list[str]:
@@ -29,13 +29,8 @@ def note_resume(run_dir: Path, n_processes: int = 1) -> list[str]:
         f"the run goes on with {key} {now[key]}, it had {before[key]}; its weights will differ in the last bits from "
         "those of a run that was never interrupted" for key in keys if key in before and before[key] != now[key]
     ]
-    _write_json(path, content | {"resumed": [*content.get("resumed", []), now]})
+    write_json(path, content | {"resumed": [*content.get("resumed", []), now]})
     return notes
-
-
-def _write_json(path: Path, content: dict) -> None:
-    with writing_atomically(path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _environment(n_processes: int) -> dict:

@@ -57,3 +57,21 @@ def test_the_verdicts_name_contract_budget_and_zip(run_dir):
     assert "1 of 2 checks passed; not run: host runtime" in text
     assert "fits: 1.2 to 2.5 of 9 hours" in text
     assert "runs/sample/submission.zip" in text
+
+
+def test_the_difference_table_marks_what_lies_beside_zero():
+    def row(difference, verdict):
+        return {"a": 0.5, "b": 0.5 + difference, "difference": difference, "low": difference - 0.02,
+                "high": difference + 0.02, "share_better": 0.99, "n_queries": 40, "verdict": verdict}
+
+    gain, noise = row(0.03, "better"), row(-0.01, "not told apart")
+    found = {"a": {"name": "one"}, "b": {"name": "two"}, "mean": {"mMP@5": gain, "R@1": gain, "mAP@100": noise},
+             "per_domain": {"toys": {"mMP@5": noise, "R@1": gain, "mAP@100": noise}}}
+    lines = render(summary.difference_table(found), width=110).splitlines()
+    cells = {line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:10]]
+             for line in lines if "│" in line and "+" in line}
+    assert cells["toys"] == ["0.500", "0.490", "-0.010", "-0.030 .. +0.010", "99 %", "+0.030*", "-0.010",
+                             "not told apart"]
+    assert cells["mean of domains"][2:4] == ["+0.030", "+0.010 .. +0.050"]
+    assert "b (two) minus a (one)" in lines[0]
+    assert "…" not in "".join(lines)  # the width of a log suffices

@@ -21,6 +21,9 @@ def test_a_table_is_scored_and_both_files_are_written(model_path, table_path, ca
     assert record["baselines"] == {"off_the_shelf": None, "pca_whitened_64": None}
     assert "final.ckpt is not there" in record["baselines_missing"]["off_the_shelf"]
     assert (model_path.parent / "report.html").is_file()
+    assert record["queries_sha256"] == sha256_of_file(model_path.parent / "queries.parquet")
+    low, high = record["per_domain_interval_95"]["toys"]
+    assert low <= record["per_domain"]["toys"]["mMP@5"] <= high
     shown = capsys.readouterr().out
     assert "toys" in shown and f"{record['mMP@5']:.3f}" in shown
 
@@ -48,6 +51,30 @@ def test_baselines_can_be_left_out_and_the_files_put_elsewhere(run_dir, checkpoi
     assert (run_dir / "validation.json").read_bytes() == before
 
 
+def test_another_run_is_compared_in_the_report(model_path, table_path, run_dir, capsys):
+    other = [str(run_dir / "saved_model.pt"), "--table", str(table_path), "--no-baselines"]
+    assert main(other) == 0
+    compared = [str(model_path), "--table", str(table_path), "--no-baselines", "--compare", str(run_dir)]
+    assert main(compared) == 0
+    page = (model_path.parent / "report.html").read_text()
+    assert f"{model_path.parent.name} beside sample" in page
+    assert "no difference: every query scores the same under sample" in page
+    record = json.loads((model_path.parent / "validation.json").read_text())
+    assert not {"comparisons", "compare"} & record.keys()
+
+
+def test_a_run_of_other_data_is_refused_before_any_work(model_path, table_path, run_dir, capsys):
+    assert main([str(run_dir / "saved_model.pt"), "--table", str(table_path), "--no-baselines"]) == 0
+    lines = table_path.read_text().splitlines()
+    table_path.write_text("\n".join(lines[:-1]) + "\n")
+    model_path.write_bytes(b"never read")
+    assert main([str(model_path), "--table", str(table_path), "--compare", str(run_dir)]) == 2
+    assert "sample and this run were scored on other images" in capsys.readouterr().err
+    assert main([str(model_path), "--table", str(table_path), "--compare", str(table_path.parent)]) == 2
+    assert "validation.json: no such file" in capsys.readouterr().err
+    assert not (model_path.parent / "report.html").exists()
+
+
 def test_a_zip_is_scored_as_its_model(model_path, table_path, tmp_path):
     zip_path = tmp_path / "zipped" / "submission.zip"
     write_checked_zip(model_path, zip_path)
@@ -64,7 +91,7 @@ def test_errors_leave_nothing_behind(model_path, table_path, capsys):
     assert "cars-red-1.png: no such file" in capsys.readouterr().err
     assert main([str(table_path), "--shards", str(table_path.parent)]) == 2
     assert "manifest.json" in capsys.readouterr().err
-    assert not list(model_path.parent.glob("validation.json")) and not list(model_path.parent.glob("report.html"))
+    assert not [path for path in model_path.parent.iterdir() if path.is_file() and path != model_path]
 
 
 def test_a_file_that_is_no_model_is_a_contract_error(tmp_path, table_path, capsys):

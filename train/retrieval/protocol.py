@@ -53,9 +53,9 @@ class RetrievalScore:
     """The scores of one set of embeddings.
 
     `overall`: SCORE_KEYS -> mean of the domains with equal weight, the headline. `pooled`: mean over all
-    queries. `per_domain`: domain -> SCORE_KEYS and `n_queries`, `n_index`. `per_query` [Q] mMP@5,
-    `query_rows` [Q] item rows, `query_domains` [Q], `neighbours` [Q, 5] item rows of the first results (-1:
-    none), `hits` [Q, 5] their relevance.
+    queries. `per_domain`: domain -> SCORE_KEYS and `n_queries`, `n_index`. `by_query`: SCORE_KEYS -> [Q],
+    `n_matches` [Q] relevant index images, `query_rows` [Q] item rows, `query_domains` [Q], `neighbours` [Q, 5]
+    item rows of the first results (-1: none), `hits` [Q, 5] their relevance.
     """
 
     overall: dict[str, float]
@@ -63,11 +63,17 @@ class RetrievalScore:
     per_domain: dict[str, dict[str, float]]
     n_queries: int
     n_index: int
-    per_query: np.ndarray
+    by_query: dict[str, np.ndarray]
+    n_matches: np.ndarray
     query_rows: np.ndarray
     query_domains: np.ndarray
     neighbours: np.ndarray
     hits: np.ndarray
+
+    @property
+    def per_query(self) -> np.ndarray:
+        """[Q] mMP@5."""
+        return self.by_query["mMP@5"]
 
 
 def score_embeddings(
@@ -115,7 +121,7 @@ def score_embeddings(
     shown = np.arange(_SHOWN) + n_leading[:, None]
     pictures = (np.take_along_axis(found, shown, axis=1), np.take_along_axis(relevant, shown, axis=1))
     decimals = _REFERENCE_DECIMALS if by_position else None
-    return _summarise(_measure(relevant, n_matches, n_leading), sets, decimals, pictures)
+    return _summarise(_measure(relevant, n_matches, n_leading), sets, decimals, (n_matches, *pictures))
 
 
 def check_items(items: EvaluationItems, where: str = "evaluation") -> None:
@@ -212,9 +218,12 @@ def _summarise(
     per_query: dict[str, np.ndarray],
     sets: _Sets,
     decimals: int | None,
-    pictures: tuple[np.ndarray, np.ndarray],
+    seen: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> RetrievalScore:
-    """Means by domain, of the domains, and of all queries; `decimals` rounds the first two."""
+    """Means by domain, of the domains, and of all queries; `decimals` rounds the first two.
+
+    `seen`: what the score keeps of each query beside its numbers: n_matches, neighbours, hits.
+    """
 
     def mean(values: Sequence[float] | np.ndarray) -> float:
         return float(np.mean(values) if decimals is None else np.round(np.mean(values), decimals))
@@ -231,11 +240,12 @@ def _summarise(
         per_domain=per_domain,
         n_queries=len(sets.query_rows),
         n_index=len(sets.index_rows),
-        per_query=per_query["mMP@5"],
+        by_query=per_query,
+        n_matches=seen[0],
         query_rows=sets.query_rows,
         query_domains=query_domains,
-        neighbours=pictures[0],
-        hits=pictures[1],
+        neighbours=seen[1],
+        hits=seen[2],
     )
 
 

@@ -1,9 +1,11 @@
 """The interval against drawing every query again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from train.retrieval.interval import bootstrap_interval
+from train.retrieval.interval import bootstrap_interval, domain_intervals
 from train.retrieval.protocol import EvaluationItems, score_embeddings
 
 
@@ -27,3 +29,19 @@ def test_bootstrap_interval_agrees_with_drawing_the_queries_again():
     assert bootstrap_interval(score, n_resamples=4000) == (low, high)
     assert bootstrap_interval(score, n_resamples=4000, seed=1) != (low, high)
     assert bootstrap_interval(score, n_resamples=4000, level=0.5)[0] > low
+
+
+def test_each_domain_has_its_own_interval():
+    domains = ["cars"] * 4 + ["toys"] * 4
+    items = EvaluationItems(domains, [("ab"[row % 2],) for row in range(8)], ["both"] * 8, [str(r) for r in range(8)])
+    # toys: each class lies together, all right; cars: the classes lie across each other, all wrong
+    places = [(0, 1), (10, 1), (0, 1), (10, 1), (20, 1), (30, 1), (20, 1), (30, 1)]
+    places[:4] = [(0, 1), (0, 2), (10, 1), (10, 2)]
+    score = score_embeddings(np.array(places, dtype=np.float32), items, "euclidean")
+    assert score.per_query.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert domain_intervals(score, n_resamples=50) == {"cars": (0.0, 0.0), "toys": (1.0, 1.0)}
+    mixed = replace(score, by_query={"mMP@5": np.array([0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0])})
+    intervals = domain_intervals(mixed)
+    # Of four draws of a coin, none is heads in 1 of 16: more than the 2.5 % at each end.
+    assert intervals == {"cars": (0.0, 1.0), "toys": (1.0, 1.0)}
+    assert bootstrap_interval(mixed) == (0.5, 1.0)

@@ -1,0 +1,83 @@
+"""`queries.parquet`: what each single query scored, so that two runs can be compared query by query."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from data_prep.errors import ConfigError
+from data_prep.files import sha256_of_file, writing_atomically
+from train.retrieval.protocol import SCORE_KEYS, EvaluationItems, RetrievalScore
+
+QUERIES_NAME = "queries.parquet"
+SCHEMA = {
+    "id": pl.String,
+    "domain": pl.String,
+    "class_keys": pl.List(pl.String),
+    "n_matches": pl.Int64,
+    **dict.fromkeys(SCORE_KEYS, pl.Float64),
+}
+_RECORD_KEYS = ("protocol", "index", "data_sha256", "images_sha256", "image_source", "per_domain", "model_sha256")
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """`name` to show; `record`: content of its `validation.json`; `queries`: SCHEMA, one row a query."""
+
+    name: str
+    record: dict
+    queries: pl.DataFrame
+
+
+def query_table(score: RetrievalScore, items: EvaluationItems) -> pl.DataFrame:
+    """SCHEMA rows in the order of the queries."""
+    rows = score.query_rows.tolist()
+    columns = {
+        "id": [str(items.ids[row]) for row in rows],
+        "domain": score.query_domains.tolist(),
+        "class_keys": [list(items.class_keys[row]) for row in rows],
+        "n_matches": score.n_matches,
+        **score.by_query,
+    }
+    return pl.DataFrame(columns, schema=SCHEMA)
+
+
+def write_query_scores(path: Path, queries: pl.DataFrame) -> str:
+    """Write the table; its sha256, which `validation.json` keeps as `queries_sha256`."""
+    with writing_atomically(path) as unfinished_path:
+        queries.write_parquet(unfinished_path)
+        return sha256_of_file(unfinished_path)
+
+
+def read_scored_run(run: Path) -> ScoredRun:
+    """A validated run, from its folder or from a `validation.json` with `queries.parquet` beside it.
+
+    Raises:
+        ConfigError: a file is missing or cannot be read, or the two are not of one validation.
+    """
+    run = Path(run)
+    path = run / "validation.json" if run.suffix != ".json" else run
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; python -m submission.validate writes it")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not JSON: {error}; validate the run again") from error
+    missing = [key for key in (*_RECORD_KEYS, "queries_sha256") if not isinstance(record, dict) or key not in record]
+    if missing:
+        raise ConfigError(f"{path}: has no {', '.join(missing)}; validate the run again")
+    name = path.parent.name if path.name == "validation.json" else f"{path.parent.name}/{path.stem}"
+    return ScoredRun(name or str(path), record, _read_queries(path.with_name(QUERIES_NAME), record))
+
+
+def _read_queries(path: Path, record: dict) -> pl.DataFrame:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; validate the run again, its scores a query are kept there")
+    got, expected = sha256_of_file(path), record["queries_sha256"]
+    if got != expected:
+        raise ConfigError(
+            f"{path}: is {got[:12]}, but validation.json beside it was written with {str(expected)[:12]}; "
+            "validate the run again"
+        )
+    return pl.read_parquet(path)
