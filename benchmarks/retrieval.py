@@ -3,9 +3,9 @@
 python -m benchmarks.retrieval [--index 1400000] [--queries 2048] [--k 5 100] [--rounds 3] [--quick] [--write]
 
 64-D unit vectors in classes of a few images each, as embeddings lie. A slice of the queries against the whole index.
-The ways take turns in one process and a ratio is the median over the rounds, wall clock and CPU time of the process. Limit:
-this machine's own matrix product of the same size. Ours includes what faiss' time does not: checks, scores in float64
-and the fixed order of ties. The faiss index is built beforehand. Neighbours must be the same but for ties in float32.
+The ways take turns in one process and a ratio is the median over the rounds, wall clock and CPU time of the process.
+Limit: this machine's own matrix product of the same size. Ours includes what faiss' time does not: checks, scores in
+float64 and the fixed order of ties. The faiss index is built beforehand. Neighbours must be the same but for ties.
 Memory: the largest VmHWM of a process that holds all 242,000 queries, the index and one way (Linux).
 
 --write puts the tables into benchmarks/RESULTS.md. Ends with status 1 if a limit is missed.
