@@ -12,6 +12,14 @@ class ContractError(Exception):
     """A file breaks a rule of the challenge's host: model file, zip, output shape, budget."""
 
 
+class TrainingError(Exception):
+    """Training cannot go on, though files and flags are right: a loss that is no number, no memory left."""
+
+
+class SharedError(Exception):
+    """An error of another process of the same run, which has said it."""
+
+
 class WorkerDied(Exception):
     """A worker process ended without an answer; most often the machine ran out of memory."""
 

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from data_prep.files import writing_atomically
+from train.processes import any_says, n_processes
 from train.run_log import append_metrics
+from train.stopping import STOP, Stopped
 from train.tracking import Tracker
+
+_AGREE_EVERY_STEPS = 5  # several processes ask each other so often whether to stop: a millisecond each time
 
 
 class MetricsLog(pl.Callback):
@@ -44,8 +48,13 @@ class MetricsLog(pl.Callback):
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         step = trainer.global_step
-        if trainer.is_global_zero and (step % self.every_steps == 0 or step == 1):
-            self._write(pl_module, step, {k: v for k, v in trainer.callback_metrics.items() if k.startswith("train/")})
+        if step % self.every_steps != 0 and step != 1:
+            return
+        values = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("train/")}
+        if trainer.world_size > 1:  # each process has its share of the batch
+            values = {k: trainer.strategy.reduce(v.clone(), reduce_op="mean") for k, v in values.items()}
+        if trainer.is_global_zero:
+            self._write(pl_module, step, values)
 
     def on_validation_end(self, trainer, pl_module) -> None:
         if trainer.is_global_zero and not trainer.sanity_checking:
@@ -101,8 +110,52 @@ class RoundCheckpoint(pl.Callback):
         self.path = path
 
     def on_train_epoch_end(self, trainer, pl_module) -> None:
-        if trainer.world_size > 1:
-            trainer.save_checkpoint(self.path)  # a collective call: every process takes part
+        write_state(trainer, self.path)
+
+
+def write_state(trainer, path: Path) -> None:
+    """The state of the training under `path` once it is whole. All processes take part, the first one writes."""
+    if not trainer.is_global_zero:
+        trainer.save_checkpoint(path)
+        return
+    with writing_atomically(path) as unfinished_path:
+        trainer.save_checkpoint(unfinished_path)
+
+
+class StopBetweenSteps(pl.Callback):
+    """Asked to stop, it lets the optimizer step end, writes the state and raises `Stopped`, in all processes at once.
+
+    At the end of a round that waits for the validation, after which `RoundCheckpoint` has written.
+
+    Args:
+        path: of the state.
+        check: called before anything is written; raises where the state is not worth it.
+    """
+
+    def __init__(self, path: Path, check: Callable[[object], None]) -> None:
+        self.path = path
+        self.check = check
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        STOP.waits_for_step = True
+        STOP.listen()  # Lightning listens in its own way since a moment ago; it would talk to other GPUs in the handler
+        # It also tells all processes after each step whether it has heard something, by waiting for their GPUs.
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        loop = trainer.fit_loop.epoch_loop
+        is_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        is_asked_for = n_processes() == 1 or trainer.global_step % _AGREE_EVERY_STEPS == 0
+        if not is_step or not is_asked_for or loop.batch_progress.is_last_batch or not any_says(STOP.heard):
             return
-        with writing_atomically(self.path) as unfinished_path:
-            trainer.save_checkpoint(unfinished_path)
+        self.check(trainer)
+        trainer.datamodule.batches_done = batch_idx + 1
+        write_state(trainer, self.path)
+        raise Stopped
+
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
+        if any_says(STOP.heard):
+            raise Stopped
+
+    def teardown(self, trainer, pl_module, stage) -> None:
+        STOP.waits_for_step = False

@@ -1,5 +1,6 @@
 """One file from which the embedder is rebuilt with nothing else: no hub, no config, no shards."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,13 +84,16 @@ def load_checkpoint(path: Path) -> LoadedCheckpoint:
     )
 
 
-def describe_member(embedder: Embedder, head_spec: dict, preprocess: PreprocessSpec) -> dict:
-    """Plain values and tensors from which `rebuild_member` makes the same embedder."""
+def describe_member(
+    embedder: Embedder, head_spec: dict, preprocess: PreprocessSpec, state: Mapping[str, Tensor] | None = None
+) -> dict:
+    """Plain values and tensors from which `rebuild_member` makes the same embedder; `state`: in place of its own."""
+    state = embedder.state_dict() if state is None else state
     return {
         "backbone": embedder.backbone.spec.to_dict(),
         "head": head_spec,
         "preprocess": preprocess.to_dict(),
-        "embedder": {name: value.detach().cpu().contiguous() for name, value in embedder.state_dict().items()},
+        "embedder": {name: value.detach().cpu().contiguous() for name, value in state.items()},
     }
 
 

@@ -212,8 +212,12 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
         default=("tensorboard",), description="where the numbers of metrics.jsonl go besides; [] for nowhere"
     )
     n_workers: int = Field(default=0, ge=0, description="data loading processes")
-    n_devices: int = Field(default=1, ge=1)
-    n_nodes: int = Field(default=1, ge=1)
+    n_devices: int = Field(default=1, ge=1, description="processes a machine, one a GPU")
+    n_nodes: int = Field(default=1, ge=1, description="machines; torchrun and Slurm say both themselves")
+    strategy: Literal["ddp", "fsdp"] = Field(
+        default="ddp", description="fsdp: weights and optimizer state are cut up over the GPUs, for a tower beyond one")
+    on_bad_shard: Literal["error", "skip"] = Field(
+        default="error", description="skip: damaged train samples are found before training, named and left out")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
 
     @model_validator(mode="after")
@@ -233,6 +237,19 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
         if len(dims) > 1:
             raise ValueError(f"domain_teachers.dim differs between stages ({sorted(dims)}); they are carried from one "
                              "stage to the next, so it must be the same")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_cut_up(self) -> "TrainConfig":
+        for number, stage in enumerate(self.stages if self.strategy == "fsdp" else ()):
+            whole_only = {
+                "ema_decay": stage.ema_decay is not None, "optimizer.kind: sam": stage.optimizer.kind == "sam",
+                "domain_teachers": stage.domain_teachers is not None,
+                "precision: 16-mixed": stage.precision == "16-mixed",
+            }
+            for key in (key for key, is_set in whole_only.items() if is_set):
+                raise ValueError(f"stages.{number}: {key} does not work on weights that are cut up; expected "
+                                 "strategy: ddp, or a stage without it")
         return self
 
 

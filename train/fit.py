@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,34 +31,54 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 
 def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
-    from data_prep.errors import ConfigError
+    from data_prep.errors import ConfigError, SharedError, TrainingError, WorkerDied
+    from train.stopping import STATUS, STOP, Stopped
 
+    STOP.begin()
     try:
-        from train.config import load_train_config
-
-        config = load_train_config(options.config, tuple(options.overrides))
-        from train.cpu_settings import prepare_cpu
-
-        prepare_cpu()  # before torch is imported
-        from train.stages.runner import Places, run_stages
-
-        shards_dir = options.shards or Path("shards") / ("quickstart" if options.smoke else config.mixture)
-        if options.smoke:
-            config = _smoke_form(config, shards_dir)
-        places = Places(
-            shards_dir=shards_dir,
-            run_dir=options.run_dir or Path("runs") / config.name,
-            features_dir=options.features_dir,
-        )
-        final_path = run_stages(config, places, options.resume)
+        final_path = _train(options)
+        if final_path is not None:
+            print(f"wrote {final_path}")
+        return 0
     except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return STOP.leave(f"error: {error}", 2)
+    except (TrainingError, WorkerDied) as error:
+        return STOP.leave(f"error: {error}", 1)
+    except SharedError:
+        return STOP.leave(None, 1)
+    except Stopped:
+        return STOP.leave("stopped as asked; the same command with --resume goes on where it was", STATUS, True)
     except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
-        print("interrupted; the same command with --resume goes on after the last checkpoint", file=sys.stderr)
-        return 130
-    print(f"wrote {final_path}")
-    return 0
+        return STOP.leave("interrupted; the same command with --resume goes on after the last checkpoint", 130, True)
+    finally:
+        STOP.end()
+
+
+def _train(options: argparse.Namespace) -> Path | None:
+    """`final.ckpt`; None in all processes but the first."""
+    from train.config import load_train_config
+
+    config = load_train_config(options.config, tuple(options.overrides))
+    from train.cpu_settings import prepare_cpu
+
+    prepare_cpu()  # before torch is imported
+    from train.processes import is_first, launch_of, sizes_of
+    from train.stages.lightning_loop import join_processes
+    from train.stages.runner import Places, run_stages
+
+    shards_dir = options.shards or Path("shards") / ("quickstart" if options.smoke else config.mixture)
+    if options.smoke:
+        config = _smoke_form(config, shards_dir)
+    n_devices, n_nodes = sizes_of(config.n_devices, config.n_nodes, launch_of(os.environ))
+    config = config.model_copy(update={"n_devices": n_devices, "n_nodes": n_nodes})
+    join_processes(config)
+    places = Places(
+        shards_dir=shards_dir,
+        run_dir=options.run_dir or Path("runs") / config.name,
+        features_dir=options.features_dir,
+    )
+    final_path = run_stages(config, places, options.resume)
+    return final_path if is_first() else None
 
 
 def _smoke_form(config: "TrainConfig", shards_dir: Path) -> "TrainConfig":

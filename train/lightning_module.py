@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from train.data.preprocessing import PreprocessSpec, normalise_batch
 from train.model.embedder import Embedder
+from train.processes import first_does, n_processes, rank, rows_of_all, whole_batch
 from train.retrieval.protocol import EvaluationItems, headline_values, score_embeddings
 from train.stages.objective import Objective
 
@@ -49,6 +50,8 @@ class StageModule(pl.LightningModule):
         self.last_validation: Mapping[str, float] = {}
         self._validation_rows: list[Tensor] = []
         self.source_rows: np.ndarray | None = None
+        self.is_sharded = False  # set before fit, for FSDP
+        self.finite_rows: Tensor | None = None  # bool [B], of the last training batch: see `FiniteLoss`
 
     def note_sources(self, source_rows: np.ndarray, n_rounds: int) -> None:
         """From now on note the losses of each source in each round, as part of every checkpoint of the stage.
@@ -64,6 +67,14 @@ class StageModule(pl.LightningModule):
         """Mean loss of each source in each round: float32 [n_rounds, n_sources], NaN where it had no batch."""
         return (self.source_loss_sums / self.source_batches).cpu().numpy()
 
+    def configure_model(self) -> None:
+        if not self.is_sharded:
+            return
+        from train.sharding import is_cut_up, shard_parts  # slow to import, and most runs need it not
+
+        if not is_cut_up(self):
+            shard_parts(self.embedder, self.classifier, self.device_mesh["data_parallel"])
+
     def configure_optimizers(self) -> dict:
         assert self.make_optimizer is not None, "the stage runner sets it before fit"
         return self.make_optimizer()
@@ -76,26 +87,43 @@ class StageModule(pl.LightningModule):
             parts["teachers"] = self.teachers
         return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
 
+    def on_train_start(self) -> None:
+        self.objective.set_modes(self.embedder)  # a run that goes on inside a round begins none
+
     def on_train_epoch_start(self) -> None:
         self.objective.set_modes(self.embedder)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         # Dropout draws from the global generator, as do loaders: tied to the batch, a resumed run draws the same.
-        torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index)
+        torch.manual_seed(self.objective.seed + 1_000_003 * self.current_epoch + batch_index + 15_485_863 * rank())
         features = self._features_of(batch)
         raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
+        self.finite_rows = torch.isfinite(raw.detach()).all(dim=1)
         class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
-        losses = self.objective.losses(features, raw, class_ids, batch["indices"], self.classifier, self.images_seen())
+        losses = self._losses(features, raw, class_ids, batch["indices"])
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
         if self.source_rows is not None:
             self._note_loss(losses, int(batch["indices"][0]))
         return losses["loss"]
 
+    def _losses(self, features: Tensor, raw: Tensor, class_ids: Tensor, indices: Tensor) -> dict[str, Tensor]:
+        """The mean over processes of what this returns is the loss of the whole batch, and so are its gradients."""
+        weight = 1.0
+        if n_processes() > 1:
+            n_images = self.objective.images_per_step // self.trainer.accumulate_grad_batches
+            if self.objective.relates_images:
+                features = whole_batch(features, n_images) if self.teachers is not None else features
+                raw, class_ids, indices = (whole_batch(one, n_images) for one in (raw, class_ids, indices))
+            else:  # a mean over images: a process with more of them weighs more
+                weight = len(raw) * n_processes() / n_images
+        losses = self.objective.losses(features, raw, class_ids, indices, self.classifier, self.images_seen())
+        return losses if weight == 1.0 else {name: value * weight for name, value in losses.items()}
+
     def _note_loss(self, losses: dict[str, Tensor], sample: int) -> None:
         """What tells how far a source is learnt: its teacher's classification, else the student's."""
         named = ("teacher_classification", "classification", "loss")
-        loss = next(losses[name] for name in named if name in losses).detach()
+        loss = next(losses[name] for name in named if name in losses).detach().clone()  # reduce works in place
         place = self.current_epoch, int(self.source_rows[sample])
         self.source_loss_sums[place] += self.trainer.strategy.reduce(loss, reduce_op="mean")
         self.source_batches[place] += 1
@@ -116,10 +144,11 @@ class StageModule(pl.LightningModule):
         self._validation_rows.append(embeddings.cpu())
 
     def on_validation_epoch_end(self) -> None:
-        embeddings = torch.cat(self._validation_rows).float().numpy()
+        own = torch.cat(self._validation_rows).float()
         self._validation_rows = []
         if self.trainer.sanity_checking:
             return
-        self.last_validation = validation_values(embeddings, self.validation_items)
+        rows = rows_of_all(own, len(self.validation_items.ids))
+        self.last_validation = first_does(lambda: validation_values(rows.numpy(), self.validation_items))
         for name, value in self.last_validation.items():
             self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=name == "val/mMP@5", sync_dist=False)

@@ -7,26 +7,45 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from data_prep.files import write_json, writing_atomically
+from data_prep.files import writing_atomically
 
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "albumentations", "webdataset",
              "numpy", "pillow", "polars")
 
 
-def write_environment(run_dir: Path) -> None:
-    """`environment.json`: Python, packages, processor, threads, GPUs."""
+def write_environment(run_dir: Path, n_processes: int = 1) -> None:
+    """`environment.json`: Python, packages, processor, threads, processes, GPUs."""
+    write_json(Path(run_dir) / "environment.json", _environment(n_processes))
+
+
+def note_resume(run_dir: Path, n_processes: int = 1) -> list[str]:
+    """Add to `environment.json` where the run goes on; what differs so that the last bits of its weights will, too."""
+    path = Path(run_dir) / "environment.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    now = _environment(n_processes)
+    before = (content.get("resumed") or [content])[-1]
+    keys = ("n_threads", "n_processes", "gpus", "packages", "platform", "python")
+    notes = [
+        f"the run goes on with {key} {now[key]}, it had {before[key]}; its weights will differ in the last bits from "
+        "those of a run that was never interrupted" for key in keys if key in before and before[key] != now[key]
+    ]
+    write_json(path, content | {"resumed": [*content.get("resumed", []), now]})
+    return notes
+
+
+def _environment(n_processes: int) -> dict:
     import torch
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    content = {
+    return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "n_cores": os.cpu_count(),
         "n_threads": torch.get_num_threads(),
+        "n_processes": n_processes,
         "gpus": gpus,
         "packages": {name: _version(name) for name in _PACKAGES},
     }
-    write_json(Path(run_dir) / "environment.json", content)
 
 
 def _version(package: str) -> str | None:

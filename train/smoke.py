@@ -48,6 +48,7 @@ def smoke_form(config: TrainConfig, mixture: str, sources: Sequence[str]) -> Tra
         "n_workers": 0,
         "n_devices": 1,
         "n_nodes": 1,
+        "strategy": "ddp",
         "accelerator": "cpu",
     })
 

@@ -76,3 +76,15 @@ def test_teachers_of_all_stages_have_one_width():
     assert load_train_config("quickstart", stages[:1]).stages[0].domain_teachers.relation_weight == 31.0
     with pytest.raises(ConfigError, match=r"domain_teachers\.dim differs between stages \(\[16, 32\]\)"):
         load_train_config("quickstart", stages)
+
+
+@pytest.mark.parametrize("change, part", [
+    ({"ema_decay": 0.9}, "ema_decay"),
+    ({"optimizer": {"lr": 0.1, "kind": "sam", "rho": 0.05}}, "sam"),
+    ({"precision": "16-mixed"}, "16-mixed"),
+])
+def test_what_does_not_work_on_weights_that_are_cut_up(make_config, change, part):
+    make_config(change)
+    make_config({}, strategy="fsdp")
+    with pytest.raises(ConfigError, match=f"stages.0: .*{part}.*strategy: ddp"):
+        make_config(change, strategy="fsdp")

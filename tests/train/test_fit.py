@@ -1,15 +1,14 @@
-import subprocess
-import sys
-from pathlib import Path
+import os
+import signal
 
 import pytest
+import torch
 import yaml
 
 from train.checkpoint import load_checkpoint
 from train.fit import main
+from train.lightning_module import StageModule
 from train.run_log import read_metrics
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -55,17 +54,51 @@ def test_unknown_flags_stop(config_path):
     assert stop.value.code == 2
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one(packed, make_config, tmp_path):
-    """DDP over two CPU processes: the batch is shared out, one run folder, both stages end."""
-    config = make_config({}, {"name": "two", "classifier": {"start": "keep", "scale": 16.0}})
-    config_path, run_dir = tmp_path / "tiny.yaml", tmp_path / "run"
-    config_path.write_text(yaml.safe_dump(config.model_dump(mode="json")))
-    command = [sys.executable, "-m", "train.fit", str(config_path), "--shards", str(packed), "--run-dir", str(run_dir),
-               "n_devices=2"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    rows = read_metrics(run_dir)
-    assert (run_dir / "final.ckpt").is_file()
-    assert [row["stage"] for row in rows if row["name"] == "val/mMP@5"] == ["one", "two"]
-    assert max(row["images"] for row in rows) == 8 * max(row["step"] for row in rows)
+FROZEN = [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}]
+
+
+@pytest.mark.parametrize(("stage", "number"), [
+    ({}, signal.SIGTERM),
+    ({"batch_size": 4, "accumulate_batches": 2}, signal.SIGUSR1),
+    ({"ema_decay": 0.8, "head_dropout": 0.2, "batch_norm": "train"}, signal.SIGTERM),
+    ({"feature_cache": True, "lr_rules": FROZEN}, signal.SIGTERM),
+    ({"sampler": {"kind": "by_loss"}}, signal.SIGTERM),
+], ids=["plain", "accumulate", "ema", "cached", "by_loss"])
+def test_a_run_that_is_asked_to_stop_writes_its_state_and_goes_on_to_the_same_bits(
+    packed, make_config, tmp_path, monkeypatch, capsys, stage, number
+):
+    config = make_config({"epochs": 3, "rounds": 2, **stage})
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+
+    def arguments(run):
+        return [str(tmp_path / "tiny.yaml"), "--shards", str(packed), "--run-dir", str(tmp_path / run)]
+
+    assert main(arguments("whole")) == 0
+    real, asked = StageModule.training_step, []
+
+    def training_step(self, batch, batch_index):
+        if self.global_step == 12 and not asked:
+            asked.append(os.kill(os.getpid(), number))
+        return real(self, batch, batch_index)
+
+    monkeypatch.setattr(StageModule, "training_step", training_step)
+    assert main(arguments("cut")) == 143
+    said = capsys.readouterr().err
+    assert "--resume" in said and "error" not in said
+    state = torch.load(tmp_path / "cut" / "stage-1-one.unfinished.ckpt", weights_only=True)
+    assert state["global_step"] == 13 and state["StageData"]["batches_done"] > 0  # inside a round
+    assert main([*arguments("cut"), "--resume"]) == 0
+    whole, cut = (load_checkpoint(tmp_path / run / "final.ckpt") for run in ("whole", "cut"))
+    assert torch.equal(whole.centres, cut.centres)
+    assert all(torch.equal(value, cut.embedder.state_dict()[n]) for n, value in whole.embedder.state_dict().items())
+    assert read_metrics(tmp_path / "cut") == read_metrics(tmp_path / "whole")
+
+
+def test_faults_are_one_line_and_status_one(packed, config_path, tmp_path, capsys, monkeypatch):
+    def no_memory(self, batch, batch_index):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(StageModule, "training_step", no_memory)
+    assert main([str(config_path), "--shards", str(packed), "--run-dir", str(tmp_path / "run")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("error:") == 1 and "stages.0 (one): out of memory with batches of 8" in said

@@ -1,6 +1,6 @@
 import json
 
-from train.run_log import append_metrics, draw_curves, drop_metrics_after, read_metrics, write_environment
+from train.run_log import append_metrics, draw_curves, drop_metrics_after, note_resume, read_metrics, write_environment
 
 
 def row(stage, step, name="train/loss", value=1.0):
@@ -32,3 +32,13 @@ def test_environment_names_the_packages(tmp_path):
     write_environment(tmp_path)
     content = json.loads((tmp_path / "environment.json").read_text())
     assert content["packages"]["torch"] and content["n_threads"] >= 1
+
+
+def test_going_on_is_recorded_and_a_difference_is_said(tmp_path):
+    write_environment(tmp_path, n_processes=2)
+    assert note_resume(tmp_path, 2) == []
+    notes = note_resume(tmp_path, 4)
+    assert len(notes) == 1 and "n_processes 4, it had 2" in notes[0]
+    assert note_resume(tmp_path, 4) == []  # as the attempt before
+    resumed = json.loads((tmp_path / "environment.json").read_text())["resumed"]
+    assert [one["n_processes"] for one in resumed] == [2, 4, 4]

@@ -22,14 +22,20 @@ class PlannedBatches(Dataset):
             step looks the same whether or not the run was interrupted before it.
         augment: (pixels uint8 [H, W, 3], seed) -> uint8 [image_px, image_px, 3].
         seed: of the stage.
+        share: (number of this process, processes): it takes every n-th image of each batch. An image looks the same
+            whichever process takes it.
     """
 
-    def __init__(self, reader: ShardReader, plan: np.ndarray, first_step: int, augment: Callable, seed: int) -> None:
+    def __init__(
+        self, reader: ShardReader, plan: np.ndarray, first_step: int, augment: Callable, seed: int,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.reader = reader
         self.plan = plan
         self.first_step = first_step
         self.augment = augment
         self.seed = seed
+        self.share = share
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -37,12 +43,18 @@ class PlannedBatches(Dataset):
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         """`pixels` uint8 [B, H, W, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2] of the original pictures."""
         cv2.setNumThreads(0)  # the threads belong to the training step
-        indices = self.plan[step]
-        seeds = np.random.SeedSequence([self.seed, self.first_step + step]).generate_state(len(indices))
-        pictures = [
-            self.augment(_decode(self.reader.jpeg_bytes(index)), int(seed)) for index, seed in zip(indices, seeds)
-        ]
+        own = slice(self.share[0], None, self.share[1])
+        whole = self.plan[step]
+        seeds = np.random.SeedSequence([self.seed, self.first_step + step]).generate_state(len(whole))[own]
+        indices = whole[own]
+        pictures = [self.augment(self._decoded(index), int(seed)) for index, seed in zip(indices, seeds)]
         return {"pixels": torch.from_numpy(np.stack(pictures)), **_known_of(indices, self.reader.table)}
+
+    def _decoded(self, index: int) -> np.ndarray:
+        pixels = _decode(self.reader.jpeg_bytes(index))
+        if pixels is None:
+            raise self.reader.damaged(index, "does not decode")
+        return pixels
 
 
 class OrderedBatches(Dataset):
@@ -87,9 +99,6 @@ def _known_of(indices: np.ndarray, table: SampleTable) -> dict[str, Tensor]:
     return {"indices": torch.from_numpy(indices.astype(np.int64)), "sizes_px": sizes_px}
 
 
-def _decode(jpeg: bytes) -> np.ndarray:
-    """JPEG -> uint8 [H, W, 3] RGB. Shards hold upright RGB JPEGs, so no orientation flag is applied."""
-    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise ValueError("a shard holds a picture that does not decode; rebuild the shards")
-    return pixels
+def _decode(jpeg: bytes) -> np.ndarray | None:
+    """JPEG -> uint8 [H, W, 3] RGB, or None. Shards hold upright RGB JPEGs, so no orientation flag is applied."""
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)

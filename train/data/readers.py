@@ -16,7 +16,10 @@ import numpy as np
 from PIL import Image
 
 from data_prep.errors import ConfigError, unknown_name
-from data_prep.manifest import Manifest, load_manifest
+from data_prep.manifest import Manifest, ShardEntry, load_manifest
+
+REPAIR = ("build the shards again; a training with on_bad_shard=skip leaves out what is damaged of the train split and "
+          "counts it")
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,16 @@ class ShardReader:
         shards_dir: the folder that holds `manifest.json`.
         split: `train`, `val` or `test`.
         sources: keep only these; None keeps all.
+        left_out: damaged (shard, key) that are not to be read; (shard, "") is all of a shard. See `damage.py`.
 
     Raises:
         ConfigError: no manifest, an unknown source, a split without samples, a shard that is missing or cut short.
     """
 
-    def __init__(self, shards_dir: Path, split: str, sources: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, shards_dir: Path, split: str, sources: tuple[str, ...] | None = None,
+        left_out: frozenset[tuple[str, str]] = frozenset(),
+    ) -> None:
         self.shards_dir = Path(shards_dir)
         self.split = split
         self.manifest: Manifest = load_manifest(self.shards_dir)
@@ -58,14 +65,14 @@ class ShardReader:
             if source not in known:
                 raise unknown_name("source", source, known, str(self.shards_dir / "manifest.json"))
         shards = [s for s in self.manifest.shards if s.split == split and (sources is None or s.source in sources)]
+        shards = [shard for shard in shards if (shard.path, "") not in left_out]
         if not shards:
             raise ConfigError(f"{self.shards_dir}: no {split} samples" + (f" of {sources}" if sources else ""))
         self._locations: list[tuple[str, int, int]] = []
         metas: list[dict] = []
         for shard in shards:
-            found = _index_shard(self.shards_dir / shard.path)
-            if len(found) != shard.n_samples:
-                raise ConfigError(f"{shard.path}: {len(found)} samples, the manifest says {shard.n_samples}")
+            found = index_shard(self.shards_dir, shard)
+            found = [one for one in found if (shard.path, one[0]["key"]) not in left_out]
             self._locations += [(shard.path, offset, size) for _, offset, size in found]
             metas += [meta for meta, _, _ in found]
         self.table = _table_of(metas)
@@ -103,7 +110,10 @@ class ShardReader:
             self._streams[path] = open(self.shards_dir / path, "rb")  # noqa: SIM115 (kept open on purpose)
         stream = self._streams[path]
         stream.seek(offset)
-        return stream.read(size)
+        jpeg = stream.read(size)
+        if len(jpeg) != size:
+            raise self.damaged(index, f"the shard ends {size - len(jpeg)} bytes before the picture does")
+        return jpeg
 
     def image(self, index: int) -> Image.Image:
         """Sample `index` as an RGB picture."""
@@ -111,8 +121,12 @@ class ShardReader:
             with Image.open(io.BytesIO(self.jpeg_bytes(index))) as image:
                 return image.convert("RGB")
         except OSError as error:
-            where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
-            raise ConfigError(f"{where}: damaged since it was packed: {error}; build the shards again") from error
+            raise self.damaged(index, str(error)) from error
+
+    def damaged(self, index: int, reason: str) -> ConfigError:
+        """The error for a picture that is not what was packed."""
+        where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
+        return ConfigError(f"{where}: damaged since it was packed: {reason}; {REPAIR}")
 
 
 def _rows_of(table: SampleTable, rows: np.ndarray) -> SampleTable:
@@ -121,10 +135,22 @@ def _rows_of(table: SampleTable, rows: np.ndarray) -> SampleTable:
                           for name, column in columns.items()})
 
 
-def _index_shard(path: Path) -> list[tuple[dict, int, int]]:
-    """(metadata, offset of the JPEG, size of the JPEG) of each sample, in file order."""
+def index_shard(shards_dir: Path, shard: ShardEntry) -> list[tuple[dict, int, int]]:
+    """(metadata, offset of the JPEG, size of the JPEG) of each sample, in file order.
+
+    Raises:
+        ConfigError: a shard that is missing, cut short, or not what the manifest says.
+    """
+    found = _index_file(shards_dir / shard.path)
+    if len(found) != shard.n_samples:
+        raise ConfigError(f"{shards_dir / shard.path}: damaged shard: {len(found)} samples, the manifest says "
+                          f"{shard.n_samples}; {REPAIR}")
+    return found
+
+
+def _index_file(path: Path) -> list[tuple[dict, int, int]]:
     if not path.is_file():
-        raise ConfigError(f"{path}: the manifest names this shard, but the file is missing")
+        raise ConfigError(f"{path}: the manifest names this shard, but the file is missing; {REPAIR}")
     pictures: dict[str, tuple[int, int]] = {}
     metas: dict[str, dict] = {}
     try:
@@ -135,8 +161,8 @@ def _index_shard(path: Path) -> list[tuple[dict, int, int]]:
                     pictures[key] = (member.offset_data, member.size)
                 elif suffix == "json":
                     metas[key] = json.loads(archive.extractfile(member).read()) | {"key": key}
-    except (tarfile.TarError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{path}: damaged shard: {error}") from error
+    except (tarfile.TarError, ValueError) as error:
+        raise ConfigError(f"{path}: damaged shard: {error}; {REPAIR}") from error
     if pictures.keys() != metas.keys():
         unpaired = sorted(pictures.keys() ^ metas.keys())[:3]
         raise ConfigError(f"{path}: picture and description do not pair for {unpaired}")

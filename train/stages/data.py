@@ -1,5 +1,6 @@
 """What a stage trains on: its samples, its class rows and the plan of its batches."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from train.data.loss_sampler import plan_round, steps_by_loss
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import SampleTable, ShardReader
 from train.data.samplers import plan_batches, repeat_to_floor
+from train.processes import shares_of
 from train.retrieval.protocol import EvaluationItems
+from train.stopping import ignore_in_worker
 
 _VALIDATION_BATCH = 64
 
@@ -67,9 +70,11 @@ class StagePlan:
         return self.round_starts[number], ends[number]
 
 
-def read_training_set(shards_dir: Path, sources: tuple[str, ...] | None) -> TrainingSet:
-    """Raises ConfigError where the mixture lacks a source or has no train samples."""
-    return training_set_of(ShardReader(shards_dir, "train", sources))
+def read_training_set(
+    shards_dir: Path, sources: tuple[str, ...] | None, left_out: frozenset[tuple[str, str]] = frozenset()
+) -> TrainingSet:
+    """Raises ConfigError where the mixture lacks a source or has no train samples; `left_out` as of `ShardReader`."""
+    return training_set_of(ShardReader(shards_dir, "train", sources, left_out))
 
 
 def training_set_of(reader: ShardReader) -> TrainingSet:
@@ -109,8 +114,22 @@ def items_of(table: SampleTable) -> EvaluationItems:
     )
 
 
+class _StepsFrom:
+    """The steps of a round from `first` on; its length is the whole round's, in which Lightning counts them."""
+
+    def __init__(self, first: int, n_steps: int) -> None:
+        self.first, self.n_steps = first, n_steps
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.n_steps))
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+
 class StageData(pl.LightningDataModule):
-    """Loaders of one stage. A Lightning epoch is one round of the plan, so that a round is what resume repeats.
+    """Loaders of one stage. A Lightning epoch is one round of the plan; a state written inside a round says how many of
+    its batches are done (`batches_done`), and the round goes on there.
 
     Args:
         data: training samples.
@@ -133,21 +152,34 @@ class StageData(pl.LightningDataModule):
         self.validation = validation
         self.seed, self.n_workers = loading
         self.features = features
+        self.batches_done = 0
+        self._goes_on_at = (0, 0)  # (round, batches of it that are done)
+
+    def state_dict(self) -> dict[str, int]:
+        """Part of every state that Lightning writes."""
+        return {"round": self.trainer.current_epoch, "batches_done": self.batches_done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self._goes_on_at = (state["round"], state["batches_done"])
 
     def train_dataloader(self) -> DataLoader:
         first, end = self.plan.round_rows(self.trainer.current_epoch)
         # Each process takes its own columns of every batch: `batch_size` counts all devices together.
         by_loss = self.stage.sampler.kind == "by_loss"
         batches = self._batches_by_loss() if by_loss else self.plan.batches[first:end]
-        rows = batches[:, self.trainer.global_rank :: self.trainer.world_size]
+        share = (self.trainer.global_rank, self.trainer.world_size)
+        round_now, done = self._goes_on_at
+        steps = _StepsFrom(done if round_now == self.trainer.current_epoch else 0, len(batches))
+        self.batches_done = 0
         if self.features is not None:
-            return DataLoader(PlannedFeatures(self.features[0], rows, self.training.reader.table), batch_size=None)
+            rows = batches[:, share[0] :: share[1]]
+            table = self.training.reader.table
+            return DataLoader(PlannedFeatures(self.features[0], rows, table), batch_size=None, sampler=steps)
         augment = build_augmentation(
             self.stage.augmentation.preset, self.stage.image_px, self.stage.augmentation.min_crop_scale,
             self.stage.augmentation.horizontal_flip,
         )
-        seed = self.seed + 7919 * self.trainer.global_rank
-        return self._loader(PlannedBatches(self.training.reader, rows, first, augment, seed))
+        return self._loader(PlannedBatches(self.training.reader, batches, first, augment, self.seed, share), steps)
 
     def _batches_by_loss(self) -> np.ndarray:
         """The round that begins, from the losses that the module noted in those before."""
@@ -161,12 +193,16 @@ class StageData(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader:
+        """Each process embeds its own stretch of the images, once each; `StageModule` puts them together."""
         reader, spec = self.validation
+        own = shares_of(len(reader), self.trainer.world_size)[self.trainer.global_rank]
         if self.features is not None:
-            rows = np.array_split(np.arange(len(reader)), range(_VALIDATION_BATCH, len(reader), _VALIDATION_BATCH))
+            rows = np.array_split(own, range(_VALIDATION_BATCH, len(own), _VALIDATION_BATCH))
             return DataLoader(PlannedFeatures(self.features[1], rows, reader.table), batch_size=None)
-        return self._loader(OrderedBatches(reader, spec, _VALIDATION_BATCH))
+        part = reader if len(own) == len(reader) else reader.subset(own)
+        return self._loader(OrderedBatches(part, spec, _VALIDATION_BATCH))
 
-    def _loader(self, batches: Dataset) -> DataLoader:
-        return DataLoader(batches, batch_size=None, num_workers=self.n_workers, multiprocessing_context=(
-            "forkserver" if self.n_workers else None))
+    def _loader(self, batches: Dataset, steps: _StepsFrom | None = None) -> DataLoader:
+        workers = {"multiprocessing_context": "forkserver", "worker_init_fn": ignore_in_worker}
+        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=self.n_workers,
+                          **(workers if self.n_workers else {}))

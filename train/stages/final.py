@@ -20,8 +20,11 @@ from train.stages.projection import fit_projection, projected
 from train.stages.start import set_resolution, to_device
 
 
-def write_final(config: TrainConfig, stage_paths: Sequence[Path], shards_dir: Path, run_dir: Path) -> Path:
-    """`final.ckpt` from the last stage's result, or the best on the validation classes.
+def write_final(
+    config: TrainConfig, stage_paths: Sequence[Path], shards_dir: Path, run_dir: Path,
+    left_out: frozenset[tuple[str, str]] = frozenset(),
+) -> Path:
+    """`final.ckpt` from the last stage's result, or the best on the validation classes; `left_out`: of `ShardReader`.
 
     Its `val` scores are those of what it holds: with all views and after the projection.
 
@@ -42,7 +45,8 @@ def write_final(config: TrainConfig, stage_paths: Sequence[Path], shards_dir: Pa
     to_device(embedder, config.accelerator)
     if config.projection is not None:
         plain = replace(spec, views=(View(),))
-        fitted = fit_projection(embedder, ShardReader(shards_dir, "train"), plain, config.projection, config.seed)
+        reader = ShardReader(shards_dir, "train", left_out=left_out)
+        fitted = fit_projection(embedder, reader, plain, config.projection, config.seed)
         embedder, head_spec = projected(embedder, head_spec, fitted, config.projection.after)
         to_device(embedder, config.accelerator)
         classes = (None, ())  # they lie in the space before the projection

@@ -51,6 +51,13 @@ class Objective:
     teacher_weights: Mapping[str, float] = field(default_factory=dict)
     chunk_above_logits: int = 2**23
 
+    @property
+    def relates_images(self) -> bool:
+        """Whether the loss is more than a mean over images: it compares them, or keeps statistics of the batch. Then
+        several processes must see the whole batch."""
+        keeps = getattr(self.margin, "kept", None) is not None
+        return self.distil is not None or self.teachers is not None or keeps
+
     def set_modes(self, embedder: Embedder) -> None:
         """Training mode, except what is frozen: a tower or head of which nothing trains, and batch norms of the tower
         that keep their statistics. A frozen head keeps its dropout: the tower is to learn under it (1st place)."""

@@ -21,15 +21,18 @@ from train.stages.final import stored_scores
 from train.stages.start import preprocess_of, starting_backbone, to_device, with_start_head
 
 
-def write_off_the_shelf(config: TrainConfig, shards_dir: Path, path: Path, cache_dir: Path) -> None:
-    """Write what a run would start from, and its score on the val split, to `path`.
+def write_off_the_shelf(
+    config: TrainConfig, shards_dir: Path, path: Path, cache_dir: Path,
+    left_out: frozenset[tuple[str, str]] = frozenset(),
+) -> None:
+    """Write what a run would start from, and its score on the val split, to `path`; `left_out`: of `ShardReader`.
 
     Only a PCA head looks at the train images.
 
     Raises:
         ConfigError: what the tower, the shards or the head complain of.
     """
-    reader = ShardReader(shards_dir, "train")
+    reader = ShardReader(shards_dir, "train", left_out=left_out)
     torch.manual_seed(config.seed)  # a random head
     backbone = starting_backbone(config, config.export_image_px)
     embedder, head_spec = with_start_head(config, backbone, config.export_image_px, reader, cache_dir)

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,19 +11,21 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from data_prep.config_files import read_config, write_config
 from data_prep.errors import ConfigError
 from data_prep.progress import is_watched
-from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint
-from train.checkpoint import load_checkpoint, save_checkpoint
-from train.config import StageConfig, TrainConfig
+from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint, StopBetweenSteps
+from train.checkpoint import describe_member, load_checkpoint, rebuild_member, save_checkpoint
+from train.config import TrainConfig
 from train.data.feature_cache import cached_features, compute_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
+from train.faults import named_faults
+from train.finite_loss import FiniteLoss
 from train.lightning_module import StageModule, validation_values
 from train.model.embedder import Embedder
 from train.model.heads import set_dropout
-from train.run_log import draw_curves, drop_metrics_after, write_environment
+from train.processes import first_does, first_then_others, is_first
+from train.run_log import draw_curves, drop_metrics_after
 from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
 from train.stages.final import check_views, final_preprocess, stored_scores, write_final
@@ -32,9 +33,13 @@ from train.stages.lightning_loop import fit_module
 from train.stages.objective import build_objective
 from train.stages.off_the_shelf import write_off_the_shelf
 from train.stages.optimizer import build_optimizer
+from train.stages.run_folder import Places, check_shards, claim_run_dir, damaged_samples, step_reached_in
 from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
 from train.stages.teachers import build_teachers, save_teachers
+from train.stopping import STOP
 from train.tracking import Tracker, check_trackers
+
+_LOOK_EVERY_STEPS = 100  # at most so many steps run on after a loss that is no number
 
 
 @dataclass
@@ -49,49 +54,28 @@ class Progress:
     teachers_path: Path | None = None
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where a run reads and writes."""
-
-    shards_dir: Path
-    run_dir: Path
-    features_dir: Path | None = None  # features of frozen towers, which runs may share; null: run_dir/cache
-
-    def stage_path(self, index: int, stage: StageConfig) -> Path:
-        return self.run_dir / f"stage-{index + 1}-{stage.name}.ckpt"
-
-    def teachers_path(self, index: int, stage: StageConfig) -> Path:
-        return self.run_dir / f"stage-{index + 1}-{stage.name}.teachers.pt"
-
-    def teachers_before(self, config: TrainConfig, index: int) -> Path | None:
-        """Those of the last stage before this one that had domain teachers."""
-        taught = [i for i in range(index) if config.stages[i].domain_teachers is not None]
-        return self.teachers_path(taught[-1], config.stages[taught[-1]]) if taught else None
-
-    @property
-    def cache_dir(self) -> Path:
-        return self.features_dir or self.run_dir / "cache"
-
-    def unfinished_path(self, index: int, stage: StageConfig) -> Path:
-        return self.run_dir / f"stage-{index + 1}-{stage.name}.unfinished.ckpt"
-
-
 def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
     """Train every stage that is not done yet and write `final.ckpt`; its path.
 
     A finished stage is its checkpoint; inside a stage work goes on after its last round. Either way the final weights
-    are those of a run that was never interrupted (same machine, same number of threads).
+    are those of a run that was never interrupted (same machine, same number of threads and processes).
+
+    With several processes (`join_processes`) all call this; the first one writes.
 
     Raises:
         ConfigError: the folder holds another run, or this one unfinished and `resume` is off; shards that changed.
+        TrainingError, WorkerDied: see `named_faults` and `FiniteLoss`.
+        Stopped: asked to stop, after the state was written.
     """
     check_trackers(config.tracking)
-    manifest_sha256 = ShardReader(places.shards_dir, "val").manifest.sha256
-    _claim_run_dir(config, places.run_dir, resume)
+    manifest_sha256 = check_shards(config, places.shards_dir)
+    first_does(lambda: claim_run_dir(config, places.run_dir, resume))
+    places = replace(places, left_out=damaged_samples(config, places))
     if not config.stages:
         start_path = places.run_dir / "off_the_shelf.ckpt"
-        write_off_the_shelf(config, places.shards_dir, start_path, places.cache_dir)
-        return write_final(config, [start_path], places.shards_dir, places.run_dir)
+        first_does(lambda: write_off_the_shelf(
+            config, places.shards_dir, start_path, places.cache_dir, places.left_out))
+        return _finish(config, [start_path], places)
     progress: Progress | None = None
     for index, stage in enumerate(config.stages):
         path = places.stage_path(index, stage)
@@ -104,9 +88,13 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
             continue
         progress = run_stage(config, index, progress, places)
     stage_paths = [places.stage_path(index, stage) for index, stage in enumerate(config.stages)]
-    final_path = write_final(config, stage_paths, places.shards_dir, places.run_dir)
-    draw_curves(places.run_dir)
+    final_path = _finish(config, stage_paths, places)
+    first_does(lambda: draw_curves(places.run_dir))
     return final_path
+
+
+def _finish(config: TrainConfig, stage_paths: list[Path], places: Places) -> Path:
+    return first_does(lambda: write_final(config, stage_paths, places.shards_dir, places.run_dir, places.left_out))
 
 
 def run_stage(config: TrainConfig, index: int, progress: Progress | None, places: Places) -> Progress:
@@ -115,10 +103,11 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     seed = stage_seed(config.seed, index)
     torch.manual_seed(seed)
     _say(config, index, f"{stage.image_px} px")
-    data = read_training_set(places.shards_dir, stage.sources)
+    data = read_training_set(places.shards_dir, stage.sources, places.left_out)
     validation = ShardReader(places.shards_dir, "val")
     if progress is None:
-        progress = Progress(*start_embedder(config, stage, data.reader, places.cache_dir), None, ())
+        start = first_then_others(lambda: start_embedder(config, stage, data.reader, places.cache_dir))
+        progress = Progress(*start, None, ())
         last = preprocess_of(progress.embedder.backbone, config.stages[-1].image_px, config.resize)
         check_views(progress.embedder.backbone, final_preprocess(config, last))
     progress.teachers_path = places.teachers_before(config, index)
@@ -130,20 +119,35 @@ def run_stage(config: TrainConfig, index: int, progress: Progress | None, places
     module, loaders = assemble_stage(config, index, progress, (data, validation, spec), places.cache_dir, seed)
     _fit(config, index, module, loaders, places)
 
-    embedder = module.embedder.cpu().eval()
+    embedder, centres = _whole_parts(module, progress.head_spec, spec)
     scores = dict(module.last_validation)
     if stage.start_weight > 0:
         mix_with_start(embedder, start_state, stage.start_weight)
-        scores = _validate(embedder, validation, spec)
+        scores = first_does(lambda: _validate(embedder, validation, spec))
     meta = _stage_meta(config, index, data, scores)
-    own_classes = (module.classifier.centres.detach().cpu(), data.class_names)
-    classes = centres_so_far(own_classes, (progress.centres, progress.class_names))
-    if module.teachers is not None:  # before the checkpoint, which says that the stage is done
-        save_teachers(places.teachers_path(index, stage), module.teachers, data, progress.teachers_path)
-    save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
-    places.unfinished_path(index, stage).unlink(missing_ok=True)
+    classes = centres_so_far((centres, data.class_names), (progress.centres, progress.class_names))
+
+    def write() -> None:
+        if module.teachers is not None:  # before the checkpoint, which says that the stage is done
+            save_teachers(places.teachers_path(index, stage), module.teachers, data, progress.teachers_path)
+        save_checkpoint(places.stage_path(index, stage), embedder, progress.head_spec, spec, classes, meta)
+        places.unfinished_path(index, stage).unlink(missing_ok=True)
+
+    first_does(write)
     _say(config, index, f"val mMP@5 {meta['val']['mMP@5']:.4f}")
+    STOP.stop_if_heard()
     return Progress(embedder, progress.head_spec, *classes)
+
+
+def _whole_parts(module: StageModule, head_spec: dict, spec: PreprocessSpec) -> tuple[Embedder, Tensor]:
+    """Embedder and centres [C, K, D] as trained, on the CPU; what FSDP has cut up is put together in every process."""
+    if not module.is_sharded:
+        return module.embedder.cpu().eval(), module.classifier.centres.detach().cpu()
+    from train.sharding import whole_state  # slow to import, and most runs need it not
+
+    state, centres = whole_state(module.embedder), whole_state(module.classifier)["centres"]
+    content = describe_member(module.embedder, head_spec, spec, state)
+    return rebuild_member(content, Path("the stage that ends"))[0], centres
 
 
 def stage_seed(run_seed: int, index: int) -> int:
@@ -162,13 +166,16 @@ def assemble_stage(
     to_device(embedder, config.accelerator)
     features = None
     if stage.feature_cache:
-        features = tuple(cached_features(embedder.backbone, one, spec, cache_dir) for one in (data.reader, validation))
+        features = first_then_others(lambda: tuple(
+            cached_features(embedder.backbone, one, spec, cache_dir) for one in (data.reader, validation)))
     before = (progress.centres, progress.class_names)
     out_dim = progress.head_spec["out_dim"]
     classifier = build_classifier(stage.classifier, data.class_names, before, out_dim, seed)
     if stage.classifier.start == "class_means":
         set_to_class_means(classifier, embedder, data, spec, None if features is None else features[0])
-    teacher = teacher_features(config, stage, data.reader, cache_dir) if stage.distillation else None
+    teacher = None
+    if stage.distillation:
+        teacher = first_then_others(lambda: teacher_features(config, stage, data.reader, cache_dir))
     domain_teachers = None
     if stage.domain_teachers is not None:
         domain_teachers = build_teachers(stage, data, embedder.backbone.width, progress.teachers_path, seed)
@@ -185,33 +192,8 @@ def assemble_stage(
 
 
 def _say(config: TrainConfig, index: int, text: str) -> None:
-    print(f"stage {index + 1}/{len(config.stages)} {config.stages[index].name}: {text}", flush=True)
-
-
-def _claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
-    """Create the run folder, or make sure that it holds this very run.
-
-    A run that left no checkpoint (a wrong rule, an early kill) left nothing to lose: its folder is taken over.
-    """
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return  # started by the first process, which has claimed the folder
-    resolved_path = run_dir / "resolved.yaml"
-    for leftover in run_dir.glob(".*.unfinished"):  # of a process that was killed
-        leftover.unlink()
-    if resolved_path.is_file() and any(run_dir.glob("*.ckpt")):
-        if not resume:
-            raise ConfigError(f"{run_dir}: holds a run already; --resume goes on with it, or choose another --run-dir")
-        before = read_config(TrainConfig, resolved_path)
-        if before != config:
-            mine, theirs = config.model_dump(), before.model_dump()
-            differing = [key for key in mine if mine[key] != theirs[key]]
-            raise ConfigError(f"{run_dir}: its run was configured otherwise ({', '.join(differing)} differ); "
-                              "use another --run-dir")
-        return
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "metrics.jsonl").unlink(missing_ok=True)
-    write_environment(run_dir)
-    write_config(config, resolved_path)
+    if is_first():
+        print(f"stage {index + 1}/{len(config.stages)} {config.stages[index].name}: {text}", flush=True)
 
 
 def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageData, places: Places) -> None:
@@ -219,26 +201,26 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
     stage = config.stages[index]
     n_steps = len(loaders.plan.batches) // stage.accumulate_batches
     unfinished_path = places.unfinished_path(index, stage)
-    step_reached = _global_step_of(unfinished_path)
-    drop_metrics_after(places.run_dir, stage.name, step_reached)
+    step_reached = first_does(lambda: step_reached_in(unfinished_path))
+    first_does(lambda: drop_metrics_after(places.run_dir, stage.name, step_reached))
+    every_steps = max(1, n_steps // 100)
+    finite_loss = FiniteLoss(stage.name, loaders.training.reader.table.keys, min(every_steps, _LOOK_EVERY_STEPS),
+                             lambda: places.last_good(config, index))
     images_reached = step_reached * module.objective.images_per_step
     settings = json.loads(config.model_dump_json())
     open_tracker = partial(
         Tracker, config.tracking, places.run_dir, config.name, settings, stage.name, images_reached
     ) if config.tracking else None  # fmt: skip
     callbacks: list[pl.Callback] = [
-        pl.callbacks.TQDMProgressBar(refresh_rate=max(1, n_steps // 100)) if is_watched() else ProgressLines(n_steps),
-        MetricsLog(places.run_dir, stage.name, every_steps=max(1, n_steps // 100), open_tracker=open_tracker),
+        pl.callbacks.TQDMProgressBar(refresh_rate=every_steps) if is_watched() else ProgressLines(n_steps),
+        MetricsLog(places.run_dir, stage.name, every_steps, open_tracker),
+        finite_loss,
         RoundCheckpoint(unfinished_path),
+        StopBetweenSteps(unfinished_path, finite_loss.check),
     ]
-    fit_module(config, stage, module, loaders, callbacks, unfinished_path if step_reached else None)
-
-
-def _global_step_of(path: Path) -> int:
-    """Optimizer steps behind an unfinished stage's checkpoint; 0 where there is none."""
-    if not path.is_file():
-        return 0
-    return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+    where = f"stages.{index} ({stage.name})"
+    with named_faults(where, (stage.batch_size, stage.accumulate_batches, stage.image_px), loaders.n_workers):
+        fit_module(config, stage, module, loaders, callbacks, unfinished_path if step_reached else None)
 
 
 def mix_with_start(embedder: Embedder, start_state: dict[str, Tensor], start_weight: float) -> None:

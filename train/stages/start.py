@@ -14,6 +14,7 @@ from train.data.readers import ShardReader
 from train.model.backbones import Backbone, BackboneSpec, build_backbone
 from train.model.embedder import Embedder, build_embedder
 from train.model.heads import start_as_pca
+from train.processes import local_rank
 
 
 def starting_backbone(config: TrainConfig, image_px: int, patch_stride: int | None = None) -> Backbone:
@@ -101,6 +102,6 @@ def set_resolution(backbone: Backbone, image_px: int, patch_stride: int | None) 
 
 
 def to_device(module: torch.nn.Module, accelerator: str) -> None:
-    """To the GPU if there is one and the config allows it; channels_last, which convolutions like best."""
+    """To this process's GPU if there is one and the config allows it; channels_last, which convolutions like best."""
     use_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    module.to(device="cuda" if use_gpu else "cpu", memory_format=torch.channels_last)
+    module.to(device=f"cuda:{local_rank()}" if use_gpu else "cpu", memory_format=torch.channels_last)

@@ -1,8 +1,10 @@
 import pickle
 
 import numpy as np
+import pytest
 import torch
 
+from data_prep.errors import ConfigError
 from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
 from train.data.preprocessing import PreprocessSpec, resize_image
 from train.data.readers import ShardReader
@@ -23,6 +25,23 @@ def test_a_step_looks_the_same_whether_or_not_the_run_was_cut_before_it(packed):
     assert not torch.equal(whole[4]["pixels"][..., :2], whole[5]["pixels"][..., :2])  # other step, other seeds
     other = PlannedBatches(reader, plan, 0, noisy, seed=4)
     assert not torch.equal(whole[5]["pixels"], other[5]["pixels"])
+
+
+def test_an_image_looks_the_same_whichever_process_takes_it(packed):
+    reader, plan = ShardReader(packed, "train"), np.arange(14).reshape(2, 7)
+    whole = PlannedBatches(reader, plan, 0, noisy, seed=3)[1]
+    parts = [PlannedBatches(reader, plan, 0, noisy, 3, (number, 3))[1] for number in range(3)]
+    assert [len(part["indices"]) for part in parts] == [3, 2, 2]
+    for number, part in enumerate(parts):
+        for key in ("pixels", "indices", "sizes_px"):
+            assert torch.equal(part[key], whole[key][number::3])
+
+
+def test_a_picture_that_does_not_decode_is_named(packed, monkeypatch):
+    reader = ShardReader(packed, "train")
+    monkeypatch.setattr(reader, "jpeg_bytes", lambda index: b"no picture")
+    with pytest.raises(ConfigError, match=f"sample {reader.table.keys[2]}: damaged .*: does not decode"):
+        PlannedBatches(reader, np.array([[2]]), 0, noisy, seed=3)[0]
 
 
 def test_ordered_batches_cover_everything_once_and_match_the_single_image_rule(packed):

@@ -65,6 +65,17 @@ def test_a_picture_damaged_after_packing_is_named(packed, tmp_path):
     assert reader.image(0).mode == "RGB"
 
 
+def test_a_shard_that_is_cut_while_it_is_read_is_named(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    reader = ShardReader(tmp_path / "copy", "train")
+    path, offset, size = reader._locations[2]
+    with open(tmp_path / "copy" / path, "r+b") as stream:
+        stream.truncate(offset + size - 5)
+    with pytest.raises(ConfigError, match=rf"{reader.table.keys[2]}: .* ends 5 bytes before the picture does"):
+        reader.jpeg_bytes(2)
+    assert len(reader.jpeg_bytes(1)) == reader._locations[1][2]
+
+
 def test_sizes_are_of_the_pictures_before_packing(packed_sizes):
     reader = ShardReader(packed_sizes, "train")
     heights, widths = reader.table.sizes_px.T

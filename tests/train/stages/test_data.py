@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data_prep.errors import ConfigError
+from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
 from train.stages.data import StageData, StagePlan, items_of, plan_stage, read_training_set
 
@@ -94,3 +95,44 @@ def test_items_keep_domain_class_and_role(packed):
     items = items_of(table)
     assert set(items.domains) == {"disks", "tiles"} and set(items.roles) == {"both"}
     assert items.class_keys[0] == (table.class_names[0],)
+
+
+def test_every_process_embeds_its_own_stretch_of_the_validation_images_once(packed, make_config):
+    data, validation = read_training_set(packed, None), ShardReader(packed, "val")
+    stage, spec = make_config({}).stages[0], PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    plan = plan_stage(data, stage, seed=1)
+    features = tuple(np.arange(2.0 * len(one)).reshape(-1, 2) for one in (data.reader, validation))
+    for cached in (None, features):
+        seen = []
+        for number in range(3):
+            loaders = StageData(data, plan, stage, (validation, spec), (1, 0), cached)
+            loaders.trainer = SimpleNamespace(global_rank=number, world_size=3)
+            batches = list(loaders.val_dataloader())
+            if cached is None:
+                reader = batches and loaders.val_dataloader().dataset.reader
+                seen += reader.table.keys.tolist()
+                assert sum(len(batch["pixels"]) for batch in batches) == len(reader)
+            else:
+                seen += [key for batch in batches for key in validation.table.keys[batch["indices"]].tolist()]
+        assert seen == validation.table.keys.tolist()
+
+
+def test_a_round_goes_on_behind_the_batches_that_are_done(packed, make_config):
+    data = read_training_set(packed, None)
+    stage = make_config({"epochs": None, "images": 128, "rounds": 2}).stages[0]
+    loaders = StageData(data, plan_stage(data, stage, seed=1), stage, (None, None), (1, 0), (np.zeros((99, 4)),) * 2)
+
+    def indices_of_round(number):
+        loaders.trainer = SimpleNamespace(current_epoch=number, global_rank=0, world_size=1)
+        loader = loaders.train_dataloader()
+        assert len(loader) == 8  # Lightning counts the whole round
+        return [batch["indices"].tolist() for batch in loader]
+
+    whole = [indices_of_round(number) for number in (0, 1)]
+    assert whole[0] + whole[1] == loaders.plan.batches.tolist()
+    loaders.batches_done = 3
+    state = loaders.state_dict()
+    assert state == {"round": 1, "batches_done": 3}
+    loaders.load_state_dict(state)
+    assert indices_of_round(1) == whole[1][3:] and indices_of_round(0) == whole[0]
+    assert loaders.state_dict()["batches_done"] == 0
