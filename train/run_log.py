@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from data_prep.files import writing_atomically
+from data_prep.files import write_json, writing_atomically
 
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "albumentations", "webdataset",
              "numpy", "pillow", "polars")
