@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and their hashes."""
 
 import hashlib
+import json
 import os
 import re
 import uuid
@@ -41,6 +42,12 @@ def writing_atomically(path: Path, synced: bool = True) -> Iterator[Path]:
 def unfinished_name(name: str) -> str:
     """A temporary name that no other process of any machine takes."""
     return f".{name}.{uuid.uuid4().hex[:12]}{UNFINISHED_SUFFIX}"
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a JSON file for programs and people, atomically: two blanks a level, keys in their order."""
+    with writing_atomically(path) as unfinished_path:
+        unfinished_path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Export and every check on the result: the file gets its final name only when nothing failed."""
 
-import json
 from pathlib import Path
 from typing import Protocol
 
@@ -8,7 +7,7 @@ import PIL
 import torch
 
 from data_prep.errors import ContractError
-from data_prep.files import sha256_of_file, writing_atomically
+from data_prep.files import sha256_of_file, write_json, writing_atomically
 from export.archive import archive_version
 from export.budget import Budget, estimate_budget
 from export.contract import CheckResult, check_contract
@@ -65,8 +64,7 @@ def export_checked(
         "parity": parity.to_dict(),
         "budget": budget.to_dict(),
     }
-    with writing_atomically(report_path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_json(report_path, report)
     return report
 
 

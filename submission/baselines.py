@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from data_prep.files import writing_atomically
+from data_prep.files import write_json
 from export.torchscript import export_submission
 from submission.evaluation_set import EvaluationSet
 from submission.hosted_scorer import MAX_DIM, embed_images, load_submission
@@ -75,8 +75,7 @@ def score_baselines(
     if kept_path.is_file():
         return Baselines(**json.loads(kept_path.read_text(encoding="utf-8")))
     baselines = _measure(wide, evaluation, scoring, reader)
-    with writing_atomically(kept_path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(asdict(baselines), indent=2) + "\n", encoding="utf-8")
+    write_json(kept_path, asdict(baselines))
     return baselines
 
 

@@ -4,7 +4,6 @@ python -m submission.compare runs/a runs/b
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     from data_prep.errors import ConfigError
-    from data_prep.files import writing_atomically
+    from data_prep.files import write_json, writing_atomically
 
     try:
         from submission.comparison import compare_runs, verdict_in_words
@@ -42,8 +41,7 @@ def main(arguments: list[str]) -> int:
         chart_path = out_path.with_suffix(".png")
         with writing_atomically(chart_path) as unfinished_path:
             unfinished_path.write_bytes(draw_forest(found))
-        with writing_atomically(out_path) as unfinished_path:
-            unfinished_path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_json(out_path, found)
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -6,7 +6,6 @@ python -m submission.validate runs/b/saved_model.pt --shards shards/quickstart -
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,11 +73,9 @@ def main(arguments: list[str]) -> int:
 
 def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     """Embed, score, score the baselines, write the three files; (content of validation.json, its path)."""
-    from data_prep.allocator import keep_freed_memory
-    from train.cpu_settings import wait_without_spinning
+    from train.cpu_settings import prepare_cpu
 
-    keep_freed_memory()
-    wait_without_spinning()  # before torch is imported
+    prepare_cpu()  # before torch is imported
     from submission import evaluation_set, hosted_scorer, scoring
     from submission.comparison import check_same_evaluation
     from submission.query_scores import read_scored_run
@@ -120,7 +117,7 @@ def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
 
 def _write(out_path: Path, run_dir: Path, scored: "Scored", others: "list[ScoredRun]") -> None:
     """The scores a query, the report, and last validation.json, which knows the hash of the first."""
-    from data_prep.files import writing_atomically
+    from data_prep.files import write_json
     from submission.comparison import compare_runs
     from submission.query_scores import QUERIES_NAME, ScoredRun, query_table, write_query_scores
     from submission.report.page import write_report
@@ -130,8 +127,7 @@ def _write(out_path: Path, run_dir: Path, scored: "Scored", others: "list[Scored
     comparisons = [compare_runs(other, this_run) for other in others]
     scored.record["queries_sha256"] = write_query_scores(out_path.with_name(QUERIES_NAME), queries)
     write_report(out_path.with_name("report.html"), scored, run_dir, comparisons)
-    with writing_atomically(out_path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(scored.record, indent=2) + "\n", encoding="utf-8")
+    write_json(out_path, scored.record)
 
 
 def _find_baselines(options: argparse.Namespace, evaluation: "EvaluationSet", how: "Scoring") -> "Baselines":

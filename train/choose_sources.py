@@ -41,11 +41,9 @@ def main(arguments: list[str]) -> int:
     from data_prep.errors import ConfigError
 
     try:
-        from data_prep.allocator import keep_freed_memory
-        from train.cpu_settings import wait_without_spinning
+        from train.cpu_settings import prepare_cpu
 
-        keep_freed_memory()
-        wait_without_spinning()  # before torch is imported
+        prepare_cpu()  # before torch is imported
         path = choose_sources(options)
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

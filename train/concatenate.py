@@ -53,11 +53,9 @@ def main(arguments: list[str]) -> int:
     from data_prep.errors import ConfigError
 
     try:
-        from data_prep.allocator import keep_freed_memory
-        from train.cpu_settings import wait_without_spinning
+        from train.cpu_settings import prepare_cpu
 
-        keep_freed_memory()
-        wait_without_spinning()  # before torch is imported
+        prepare_cpu()  # before torch is imported
         pca = None if options.pca is None else Pca(options.pca, options.whitening, options.images)
         out_dim, score = concatenate(options.checkpoints, options.weights, pca, options.shards, options.out)
     except (ConfigError, OSError) as error:

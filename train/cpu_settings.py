@@ -1,6 +1,14 @@
-"""How the threads of the C libraries wait: decides whether two trainings on one CPU take minutes or half an hour."""
+"""How memory is kept and how threads wait: decides whether trainings on one CPU take minutes or half an hour."""
 
 import os
+
+from data_prep.allocator import keep_freed_memory
+
+
+def prepare_cpu() -> None:
+    """Settings for a process that works with torch; before torch is imported. They change speed, and no result."""
+    keep_freed_memory()
+    wait_without_spinning()
 
 
 def wait_without_spinning() -> None:

@@ -4,7 +4,6 @@ python -m train.evaluate runs/quickstart/final.ckpt --shards shards/quickstart [
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -25,17 +24,14 @@ def main(arguments: list[str]) -> int:
     from data_prep.errors import ConfigError
 
     try:
-        from data_prep.allocator import keep_freed_memory
-        from train.cpu_settings import wait_without_spinning
+        from train.cpu_settings import prepare_cpu
 
-        keep_freed_memory()
-        wait_without_spinning()  # before torch is imported
-        from data_prep.files import writing_atomically
+        prepare_cpu()  # before torch is imported
+        from data_prep.files import write_json
 
         record = evaluate(options.checkpoint, options.shards, options.split, options.protocol)
         out_path = options.out or options.checkpoint.with_name("evaluation.json")
-        with writing_atomically(out_path) as unfinished_path:
-            unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(out_path, record)
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,6 @@ So its score on a domain is that specialist's own, and its mean is the mean of t
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -29,12 +28,10 @@ def main(arguments: list[str]) -> int:
     from data_prep.errors import ConfigError
 
     try:
-        from data_prep.allocator import keep_freed_memory
-        from train.cpu_settings import wait_without_spinning
+        from train.cpu_settings import prepare_cpu
 
-        keep_freed_memory()
-        wait_without_spinning()  # before torch is imported
-        from data_prep.files import writing_atomically
+        prepare_cpu()  # before torch is imported
+        from data_prep.files import write_json
         from data_prep.manifest import load_manifest
         from train.evaluate import evaluate
 
@@ -42,8 +39,7 @@ def main(arguments: list[str]) -> int:
         records = [evaluate(path, options.shards, options.split, options.protocol) for path in options.checkpoints]
         record = combine(records, domain_of)
         options.out_dir.mkdir(parents=True, exist_ok=True)
-        with writing_atomically(options.out_dir / "specialists.json") as unfinished_path:
-            unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(options.out_dir / "specialists.json", record)
         draw_matrix(record, options.out_dir / "specialists.png")
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

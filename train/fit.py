@@ -36,11 +36,9 @@ def main(arguments: list[str]) -> int:
         from train.config import load_train_config
 
         config = load_train_config(options.config, tuple(options.overrides))
-        from data_prep.allocator import keep_freed_memory
-        from train.cpu_settings import wait_without_spinning
+        from train.cpu_settings import prepare_cpu
 
-        keep_freed_memory()
-        wait_without_spinning()
+        prepare_cpu()  # before torch is imported
         from train.stages.runner import Places, run_stages
 
         shards_dir = options.shards or Path("shards") / ("quickstart" if options.smoke else config.mixture)

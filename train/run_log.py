@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from data_prep.files import writing_atomically
+from data_prep.files import write_json, writing_atomically
 
 _PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "albumentations", "webdataset",
              "numpy", "pillow", "polars")
@@ -26,8 +26,7 @@ def write_environment(run_dir: Path) -> None:
         "gpus": gpus,
         "packages": {name: _version(name) for name in _PACKAGES},
     }
-    with writing_atomically(Path(run_dir) / "environment.json") as unfinished_path:
-        unfinished_path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(Path(run_dir) / "environment.json", content)
 
 
 def _version(package: str) -> str | None:

@@ -62,9 +62,9 @@ def main(arguments: list[str]) -> int:
     from data_prep.workers import WorkerDied
 
     try:
-        from train.cpu_settings import wait_without_spinning
+        from train.cpu_settings import prepare_cpu
 
-        wait_without_spinning()
+        prepare_cpu()  # before torch is imported
         from data_prep.mixture import load_mixture
 
         paths = score_labels(load_mixture(options.mixture, options.overrides), options)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from data_prep.errors import ConfigError
-from data_prep.files import writing_atomically
+from data_prep.files import write_json, writing_atomically
 from train.source_search import Round, Trial, chosen_trial
 
 HEADLINE = "mMP@5"
@@ -56,9 +56,7 @@ class TrialFile:
     def save(self, result: Mapping[str, object]) -> None:
         """Write settings, all trials and, at the end of a search, its result."""
         trials = [{"sources": list(sources), "scores_by_seed": scores} for sources, scores in self.scores.items()]
-        text = json.dumps({"settings": self.settings, "trials": trials, **result}, indent=2) + "\n"
-        with writing_atomically(self.path) as unfinished_path:
-            unfinished_path.write_text(text, encoding="utf-8")
+        write_json(self.path, {"settings": self.settings, "trials": trials, **result})
 
 
 def result_of(rounds: list[Round], seeds: Sequence[int], min_gain: float) -> dict:

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from data_prep.files import sha256_of_bytes, sha256_of_file, writing_atomically
+from data_prep.files import sha256_of_bytes, sha256_of_file, write_json, writing_atomically
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, example B.1
 
@@ -26,6 +26,14 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         raise ZeroDivisionError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_is_written_whole_two_blanks_a_level_and_a_line_end(tmp_path):
+    write_json(tmp_path / "new" / "a.json", {"b": 1, "a": ["é"]})
+    assert (tmp_path / "new" / "a.json").read_bytes() == b'{\n  "b": 1,\n  "a": [\n    "\\u00e9"\n  ]\n}\n'
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "new" / "a.json", {"b": object()})
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.json"]
 
 
 def test_hashes(tmp_path):

@@ -51,6 +51,16 @@ def kill_at_step(monkeypatch, step):
     return lambda: monkeypatch.setattr(runner.StageModule, "training_step", real)
 
 
+def run_whole_and_cut(config, packed, tmp_path, monkeypatch, step):
+    """Run the stages into `whole`, and into `cut` with a dead stop at this step."""
+    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    revive = kill_at_step(monkeypatch, step)
+    with pytest.raises(KilledError):
+        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
+    revive()
+    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+
+
 def test_stages_run_in_order_and_each_leaves_what_the_design_names(packed, tmp_path, make_config):
     config = make_config(HEAD_ONLY, EVERYTHING, LARGER)
     places = Places(packed, tmp_path / "run")
@@ -84,12 +94,7 @@ def test_training_raises_the_score_on_held_out_classes(packed, tmp_path, make_co
 @pytest.mark.parametrize("step", [2, 7, 11])
 def test_an_interrupted_run_ends_with_the_same_weights(packed, tmp_path, make_config, monkeypatch, step):
     config = make_config(HEAD_ONLY, EVERYTHING)
-    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
-    revive = kill_at_step(monkeypatch, step)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    revive()
-    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    run_whole_and_cut(config, packed, tmp_path, monkeypatch, step)
     for name in ("stage-1-head.ckpt", "stage-2-everything.ckpt", "final.ckpt"):
         assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
     whole, cut = (read_metrics(tmp_path / name) for name in ("whole", "cut"))
@@ -98,17 +103,12 @@ def test_an_interrupted_run_ends_with_the_same_weights(packed, tmp_path, make_co
 
 def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeypatch):
     config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "ema_decay": 0.8})
-    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 8)
     plain = make_config({**EVERYTHING, "classifier": {"scale": 16.0}})
     run_stages(plain, Places(packed, tmp_path / "plain"), resume=False)
     name = "stage-1-everything.ckpt"
     averaged, last = weights_of(tmp_path / "whole" / name), weights_of(tmp_path / "plain" / name)
     assert any(not torch.equal(averaged[n], last[n]) for n in averaged)
-    revive = kill_at_step(monkeypatch, 8)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    revive()
-    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
     assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
 
 
@@ -121,12 +121,7 @@ def test_what_an_adaptive_margin_keeps_survives_an_interruption(
     packed, tmp_path, make_config, monkeypatch, margin, ema_decay
 ):
     config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "margin": margin, "ema_decay": ema_decay})
-    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
-    revive = kill_at_step(monkeypatch, 8)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    revive()
-    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 8)
     assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
 
 
@@ -137,17 +132,12 @@ def test_sam_and_layer_decay_survive_an_interruption_and_differ_from_plain_adamw
         return make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "optimizer": {"lr": 0.01, **optimizer}})
 
     config = make(kind="sam", rho=0.05, layer_decay=0.7)
-    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
+    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 8)
     run_stages(make(layer_decay=0.7), Places(packed, tmp_path / "plain"), resume=False)
     whole, plain = weights_of(tmp_path / "whole" / "final.ckpt"), weights_of(tmp_path / "plain" / "final.ckpt")
     assert not torch.equal(whole["head.1.weight"], plain["head.1.weight"])
     steps = [{r["step"] for r in read_metrics(tmp_path / name)} for name in ("whole", "plain")]
     assert steps[0] == steps[1]  # two gradients, one step
-    revive = kill_at_step(monkeypatch, 8)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    revive()
-    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
     assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
 
 
@@ -258,12 +248,7 @@ def test_a_head_with_image_sizes_trains_on_cached_features_and_on_pixels(packed_
 ], ids=lambda head: head["kind"])
 def test_heads_with_drawings_of_their_own_survive_an_interruption(packed, tmp_path, make_config, monkeypatch, head):
     config = make_config(HEAD_ONLY, EVERYTHING, head=head)
-    run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
-    revive = kill_at_step(monkeypatch, 7)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    revive()
-    run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
+    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 7)
     assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
 
 
