@@ -29,10 +29,6 @@ class Labels:
             )
         return self._ids[source, class_key]
 
-    def knows(self, source: str, class_key: str) -> bool:
-        """Whether any accepted image carries that label."""
-        return (source, class_key) in self._ids
-
     def table(self) -> pl.DataFrame:
         """source, class_key, class_id (Int64): a row a class, in the order of the ids."""
         rows = [(entry.source, entry.class_key, entry.class_id) for entry in self.entries]

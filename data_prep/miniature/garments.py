@@ -11,7 +11,6 @@ from data_prep.miniature.drawing import Colour, hsv, mix
 from data_prep.miniature.paper_doll import SHEET, Cut, Garment
 
 ROUGHNESS = photograph.Roughness(light=0.3, cast=0.05, blur=0.6, noise=4.0)
-POSES = ("front", "side", "back", "full", "additional")
 KINDS = ("Dresses", "Tees_Tanks", "Sweaters", "Jackets_Coats", "Pants", "Skirts")
 HEMS = {  # lowest and highest hem on the paper doll, px from its crown
     "Dresses": (190, 270),
