@@ -18,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.build_lock import only_build_in
-from data_prep.build_settings import refuse_other_settings, save_settings
+from data_prep.build_settings import hash_input_files, refuse_other_settings, save_settings
 from data_prep.catalogue import count_rejects
 from data_prep.decode_check import EncodeAhead, check_images
 from data_prep.encoded_ahead import ImageSettings, encoded_folder, read_index
@@ -70,12 +70,13 @@ def build(
         WorkerDied: a worker was killed; run again.
     """
     folders = _folders(config.name, raw_root, shards_root, build_root)
+    input_files = hash_input_files(config, raw_root)
     if not replace:
-        refuse_other_settings(folders, config)
+        refuse_other_settings(folders, config, input_files)
     scanned = scan_sources(config, raw_root)
     with only_build_in(folders.build_dir):
         remove_unfinished(folders.shards_dir, folders.build_dir)  # of a process that was killed
-        return _build(config, scanned, folders, n_workers)
+        return _build(config, scanned, folders, input_files, n_workers)
 
 
 def _folders(name: str, raw_root: Path, shards_root: Location, build_root: Path | None) -> Folders:
@@ -85,7 +86,9 @@ def _folders(name: str, raw_root: Path, shards_root: Location, build_root: Path 
     return Folders(raw_root, join(shards_root, name), build_dir).absolute()
 
 
-def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_workers: int | str) -> Location:
+def _build(
+    config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, input_files: dict[str, str], n_workers: int | str
+) -> Location:
     """What `build` does once it is alone in the folder."""
     image = ImageSettings(config.image_px, config.jpeg_quality, config.exif_orientation == "apply")
     encoded_dir = encoded_folder(folders.build_dir, image)
@@ -99,12 +102,12 @@ def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_wor
     labels = number_classes(catalogue)
     tasks = plan_shards(catalogue, labels, image, config.samples_per_shard, config.seed, folders)
     tasks = with_encoded(tasks, read_index(encoded_dir))
-    shards = _write_shards(tasks, config, folders, n_workers)
+    shards = _write_shards(tasks, config, input_files, folders, n_workers)
     with writing_whole(join(folders.shards_dir, "catalogue.parquet")) as unfinished_path:
         catalogue.write_parquet(unfinished_path)
     write_rejects(catalogue, join(folders.shards_dir, "rejects.csv"))
     write_near_duplicates(near_duplicates, join(folders.shards_dir, "near_duplicates.csv"))
-    manifest = _manifest(config, labels, shards, catalogue, counts)
+    manifest = _manifest(config, labels, shards, catalogue, counts, input_files)
     write_report(manifest, folders.shards_dir, join(folders.shards_dir, "report.html"))
     path = save_manifest(manifest, folders.shards_dir)
     shutil.rmtree(encoded_dir.parent, ignore_errors=True)  # as large as the shards, which now hold it all
@@ -112,14 +115,14 @@ def _build(config: MixtureConfig, scanned: pl.DataFrame, folders: Folders, n_wor
 
 
 def _write_shards(
-    tasks: list[ShardTask], config: MixtureConfig, folders: Folders, n_workers: int | str
+    tasks: list[ShardTask], config: MixtureConfig, input_files: dict[str, str], folders: Folders, n_workers: int | str
 ) -> list[ShardEntry]:
     """Run the tasks. If anything is to change, the manifest goes first; shards of other plans go last."""
     planned = {task.path for task in tasks}
     there = list_files(folders.shards_dir, "*/*.tar")
     if there - planned or not all(is_done(task) for task in tasks):
         remove(join(folders.shards_dir, MANIFEST_NAME))
-    save_settings(folders, config)
+    save_settings(folders, config, input_files)
     shards = run_tasks(write_shard, tasks, n_workers, "shards", size_of=_n_samples, unit="image")
     remove_unfinished(folders.shards_dir, folders.build_dir)  # of a cluster's worker that was killed meanwhile
     for path in there - planned:
@@ -132,7 +135,12 @@ def _n_samples(task: ShardTask) -> int:
 
 
 def _manifest(
-    config: MixtureConfig, labels: Labels, shards: list[ShardEntry], catalogue: pl.DataFrame, counts: Counts
+    config: MixtureConfig,
+    labels: Labels,
+    shards: list[ShardEntry],
+    catalogue: pl.DataFrame,
+    counts: Counts,
+    input_files: dict[str, str],
 ) -> Manifest:
     return Manifest(
         mixture=config.model_dump(mode="json"),
@@ -142,6 +150,7 @@ def _manifest(
         repeat_to_by_source={s.source: s.repeat_to for s in config.sources if s.repeat_to is not None},
         rejects=count_rejects(catalogue),
         counts=counts,
+        input_files=input_files,
     )
 
 

@@ -1,7 +1,7 @@
 """`manifest.json`: what a folder of shards holds. Written last, so a folder without it is unfinished."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_bytes
@@ -49,6 +49,7 @@ class Manifest:
             absent.
         rejects: {reason: rows}.
         counts: {source: {step: {"images": n, "classes": n}}}, steps in order.
+        input_files: {file as the mixture names it: sha256} of leak guards and label scores, which decide what is in.
         sha256: of the manifest file itself; '' before it is written.
     """
 
@@ -59,6 +60,7 @@ class Manifest:
     repeat_to_by_source: dict[str, int]
     rejects: dict[str, int]
     counts: dict[str, dict[str, dict[str, int]]]
+    input_files: dict[str, str] = field(default_factory=dict)
     sha256: str = ""
 
 

@@ -395,3 +395,23 @@ def test_a_build_of_the_time_before_these_keys_goes_on(finished, raw_root, tmp_p
     (tmp_path / "small" / "build" / "settings.json").write_text(json.dumps(settings))
     build(config(), raw_root, tmp_path, n_workers=1)
     assert contents(tmp_path / "small") == contents(finished)
+
+
+def test_a_guard_file_is_part_of_what_a_build_is(raw_root, tmp_path):
+    guard = tmp_path / "guard.csv"
+    guard.write_text("sha256\n" + "0" * 64 + "\n")
+    guarded = config(leak_guard=[str(guard)])
+    build(guarded, raw_root, tmp_path, n_workers=1)
+    first = load_manifest(tmp_path / "small")
+    assert first.input_files == {str(guard): hashlib.sha256(guard.read_bytes()).hexdigest()}
+    listed = hashlib.sha256((raw_root / "listed" / "a.jpg").read_bytes()).hexdigest()
+    guard.write_text(f"sha256\n{listed}\n")
+    with pytest.raises(ConfigError, match=r"guard\.csv has changed: sha256 .*say --replace"):
+        build(guarded, raw_root, tmp_path, n_workers=1)
+    (tmp_path / "small" / "manifest.json").unlink()  # as if it had been interrupted
+    with pytest.raises(ConfigError, match=r"guard\.csv has changed"):
+        build(guarded, raw_root, tmp_path, n_workers=1)
+    build(guarded, raw_root, tmp_path, n_workers=1, replace=True)
+    again = load_manifest(tmp_path / "small")
+    assert again.mixture == first.mixture and again.input_files != first.input_files
+    assert again.counts["listed"]["leak guard"]["images"] == first.counts["listed"]["leak guard"]["images"] - 1

@@ -14,6 +14,7 @@ MANIFEST = Manifest(
     repeat_to_by_source={"cars": 5},
     rejects={"truncated": 1},
     counts={"cars": {"scan": {"images": 4, "classes": 1}}},
+    input_files={"guard.csv": "cd" * 32},
 )
 
 
@@ -23,6 +24,14 @@ def test_written_and_read_back(tmp_path):
     loaded = load_manifest(tmp_path)
     assert loaded.sha256 == sha256_of_file(path)
     assert {**vars(loaded), "sha256": ""} == vars(MANIFEST)
+
+
+def test_one_of_before_input_files_were_noted_is_read(tmp_path):
+    path = save_manifest(MANIFEST, tmp_path)
+    tree = json.loads(path.read_text())
+    del tree["input_files"]
+    path.write_text(json.dumps(tree))
+    assert load_manifest(tmp_path).input_files == {}
 
 
 def test_the_same_manifest_gives_the_same_bytes(tmp_path):
