@@ -19,7 +19,7 @@ import polars as pl
 
 from data_prep.build_lock import only_build_in
 from data_prep.build_settings import hash_input_files, refuse_other_settings, save_settings
-from data_prep.catalogue import count_rejects
+from data_prep.catalogue import count_rejects, save_catalogue
 from data_prep.decode_check import EncodeAhead, check_images
 from data_prep.encoded_ahead import ImageSettings, encoded_folder, read_index
 from data_prep.errors import ConfigError, WorkerDied
@@ -28,6 +28,7 @@ from data_prep.labels import Labels, number_classes
 from data_prep.manifest import MANIFEST_NAME, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.mixture import MixtureConfig, load_mixture
 from data_prep.near_duplicates import write_near_duplicates
+from data_prep.pair_sheet import draw_pair_sheet
 from data_prep.report import print_summary, write_rejects, write_report
 from data_prep.scan import scan_sources
 from data_prep.selection_steps import Counts, likely_packed, select_images
@@ -41,7 +42,6 @@ from data_prep.storage import (
     list_files,
     remove,
     remove_unfinished,
-    writing_whole,
 )
 from data_prep.workers import run_tasks
 
@@ -103,12 +103,12 @@ def _build(
     tasks = plan_shards(catalogue, labels, image, config.samples_per_shard, config.seed, folders)
     tasks = with_encoded(tasks, read_index(encoded_dir))
     shards = _write_shards(tasks, config, input_files, folders, n_workers)
-    with writing_whole(join(folders.shards_dir, "catalogue.parquet")) as unfinished_path:
-        catalogue.write_parquet(unfinished_path)
+    save_catalogue(catalogue, join(folders.shards_dir, "catalogue.parquet"))
     write_rejects(catalogue, join(folders.shards_dir, "rejects.csv"))
     write_near_duplicates(near_duplicates, join(folders.shards_dir, "near_duplicates.csv"))
     manifest = _manifest(config, labels, shards, catalogue, counts, input_files)
-    write_report(manifest, folders.shards_dir, join(folders.shards_dir, "report.html"))
+    sheet = None if near_duplicates is None else draw_pair_sheet(near_duplicates, folders.raw_root)
+    write_report(manifest, folders.shards_dir, join(folders.shards_dir, "report.html"), sheet)
     path = save_manifest(manifest, folders.shards_dir)
     shutil.rmtree(encoded_dir.parent, ignore_errors=True)  # as large as the shards, which now hold it all
     return path

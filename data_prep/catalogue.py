@@ -8,19 +8,21 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from data_prep.crops import CROP, MARK
 from data_prep.errors import ConfigError
+from data_prep.storage import Location, writing_whole
 
 CATALOGUE_SCHEMA = {
     "source": pl.String,
     "domain": pl.String,
     "class_key": pl.String,  # names a class inside its source only; always text, ids keep their leading zeros
     "more_class_keys": pl.List(pl.String),  # other accepted labels of the same source (some landmark queries)
-    "path": pl.String,  # relative to the raw root, forward slashes
+    "path": pl.String,  # of the file, relative to the raw root, forward slashes; with a box behind it (crops.py)
     "split": pl.String,  # 'train' | 'val' | 'test' | '' (not decided yet)
     "role": pl.String,  # 'query' | 'index' | 'both' | '' (train)
     "sha256": pl.String,  # of the raw file; null until the decode check, and for files it could not read
     "phash": pl.UInt64,  # perceptual hash (perceptual_hash.py); null until the decode check, and for flat pictures
-    "width_px": pl.Int32,  # of the raw image; null until the decode check
+    "width_px": pl.Int32,  # of the raw image, or of the box in it; null until the decode check
     "height_px": pl.Int32,
     "reject_reason": pl.String,  # null = accepted
     "reject_detail": pl.String,  # what exactly was wrong with this row, for rejects.csv
@@ -72,6 +74,14 @@ def count_rejects(catalogue: pl.DataFrame) -> dict[str, int]:
     """Rows by reject reason, reasons sorted."""
     counted = catalogue.filter(~ACCEPTED).group_by("reject_reason").len().sort("reject_reason")
     return dict(counted.iter_rows())
+
+
+def save_catalogue(catalogue: pl.DataFrame, path: Location) -> None:
+    """Write the table as parquet, with one column more: `crop`, [x0, y0, x1, y1] of the path's box or null."""
+    with_boxes = catalogue["path"].str.contains(MARK, literal=True).any()
+    crop = CROP if with_boxes else pl.lit(None, dtype=pl.List(pl.Int32))
+    with writing_whole(path) as unfinished_path:
+        catalogue.with_columns(crop=crop).write_parquet(unfinished_path)
 
 
 def check_catalogue(catalogue: pl.DataFrame, where: str) -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, CATALOGUE_SCHEMA
-from data_prep.encoded_ahead import ImageSettings, write_encoded
+from data_prep.crops import split_box
+from data_prep.encoded_ahead import ImageSettings, picture_key, write_encoded
 from data_prep.files import sha256_of_bytes
 from data_prep.images import Prepared, Rejected, check_image, encoder_versions, prepare_image
 from data_prep.parquet_parts import read_parts, write_part
@@ -93,11 +94,10 @@ def check_files(task: CheckTask) -> int:
     found, encoded = [], {}
     how_to_encode = None if task.image is None else asdict(task.image)
     for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
-        raw_path = f"{task.raw_root}/{path}"
-        facts, jpeg = _check_file(raw_path, task.image_px, how_to_encode if is_ahead else None)
+        facts, jpeg = _check_picture(f"{task.raw_root}/{path}", task.image_px, how_to_encode if is_ahead else None)
         found.append((path, size_bytes, mtime_ns, *facts))
         if is_ahead and facts[-2] is None:
-            encoded[facts[0]] = jpeg
+            encoded[picture_key(facts[0], path)] = jpeg
     name = sha256_of_bytes(str(task.files.rows()).encode())[:12]
     write_encoded(Path(task.encoded_dir), name, encoded.items())  # first: a known file is not opened again
     write_part(
@@ -106,15 +106,16 @@ def check_files(task: CheckTask) -> int:
     return len(found)
 
 
-def _check_file(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
-    """FOUND_COLUMNS of one file, and its JPEG bytes: None for those that are not made or are the file itself."""
+def _check_picture(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
+    """FOUND_COLUMNS of one picture, and its JPEG bytes: None for those that are not made or are the file itself."""
+    file, box = split_box(path)
     try:
-        with open(path, "rb", buffering=0) as stream:
+        with open(file, "rb", buffering=0) as stream:
             content = stream.readall()
     except OSError as error:
         return (None, None, None, None, "unreadable file", str(error.strerror)), None
     sha256 = hashlib.sha256(content).hexdigest()
-    found = check_image(content, image_px) if image is None else prepare_image(content, **image)
+    found = check_image(content, image_px, box) if image is None else prepare_image(content, **image, box=box)
     if isinstance(found, Rejected):
         return (sha256, None, None, None, found.reason, found.detail), None
     facts, jpeg = (found.facts, found.jpeg) if isinstance(found, Prepared) else (found, None)
@@ -140,11 +141,12 @@ def _n_files(task: CheckTask) -> int:
 
 
 def _list_files(raw_root: Path, paths: pl.Series) -> pl.DataFrame:
-    """KEY_SCHEMA's columns of the regular files among the paths."""
+    """KEY_SCHEMA's columns of the paths, with or without a box, whose file is a regular one."""
     parts = [pl.DataFrame(schema=KEY_SCHEMA)]
     for start in range(0, len(paths), PATHS_AT_ONCE):
         some = paths.slice(start, PATHS_AT_ONCE)
-        states = np.fromiter((_state_of(f"{raw_root}/{path}") for path in some), dtype=np.dtype((np.int64, 2)))
+        files = (f"{raw_root}/{split_box(path)[0]}" for path in some)
+        states = np.fromiter(map(_state_of, files), dtype=np.dtype((np.int64, 2)))
         part = pl.DataFrame({"path": some, "size_bytes": states[:, 0], "mtime_ns": states[:, 1]})
         parts.append(part.filter(pl.col("size_bytes") >= 0))
     return pl.concat(parts)

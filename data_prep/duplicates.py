@@ -1,10 +1,14 @@
-"""Exact duplicates by sha256: inside a class, between classes of a source, and between splits."""
+"""Exact duplicates by sha256: inside a class, between classes of a source, and between splits.
+
+Two boxes of one file are two pictures (crops.py); a file and a box of it show the same.
+"""
 
 from collections.abc import Callable
 
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, SPLITS, reject
+from data_prep.crops import BOX_TEXT
 
 _ROLE_ORDER = {"index": 0, "both": 1, "": 2, "query": 3}  # losing an index image could cost many queries
 _ROLE_RANK = pl.col("role").replace_strict(_ROLE_ORDER, return_dtype=pl.Int8)
@@ -24,7 +28,8 @@ def reject_duplicates(catalogue: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reject_repeated(catalogue: pl.DataFrame) -> pl.DataFrame:
-    group = ["source", "split", "sha256"]
+    catalogue = catalogue.with_columns(box=BOX_TEXT)
+    group = ["source", "split", "sha256", "box"]
     contradicted = (pl.col("class_key").filter(ACCEPTED).n_unique().over(group) > 1) & _HAS_HASH
     classes = (
         pl.col("class_key").filter(ACCEPTED).unique().sort().head(5).implode().over(group).list.join(", ")
@@ -38,14 +43,20 @@ def _reject_repeated(catalogue: pl.DataFrame) -> pl.DataFrame:
 
 
 def reject_leaks(catalogue: pl.DataFrame) -> pl.DataFrame:
-    """Turn away pictures that a more protected split of any source holds too: test, val, then train."""
+    """Turn away pictures that a more protected split of any source holds too: test, val, then train.
+
+    Other boxes of a file stay, unless the file is somewhere taken as a whole.
+    """
     return _among_repeated(catalogue, _reject_leaked)
 
 
 def _reject_leaked(catalogue: pl.DataFrame) -> pl.DataFrame:
+    is_whole_somewhere = (BOX_TEXT.is_null() & ACCEPTED).any().over("sha256")
+    catalogue = catalogue.with_columns(box=pl.when(~is_whole_somewhere).then(BOX_TEXT))
+    picture = ["sha256", "box"]
     order = (~ACCEPTED, -_SPLIT_RANK, "source", "path")
-    best_rank = _SPLIT_RANK.filter(ACCEPTED).max().over("sha256")
-    kept = (pl.col("split") + pl.lit(": ") + pl.col("path")).sort_by(*order).first().over("sha256")
+    best_rank = _SPLIT_RANK.filter(ACCEPTED).max().over(picture)
+    kept = (pl.col("split") + pl.lit(": ") + pl.col("path")).sort_by(*order).first().over(picture)
     leaked = (best_rank > _SPLIT_RANK) & _HAS_HASH
     return reject(catalogue, leaked, "same picture in an evaluation split", pl.lit("same bytes as ") + kept)
 

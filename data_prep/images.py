@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
+from data_prep.crops import OUTSIDE, Box, stored_box
 from data_prep.jpeg_codec import SCALES, codec_version, decode_jpeg, encode_jpeg
 from data_prep.perceptual_hash import HASHED_PX, perceptual_hash
 from data_prep.shrink import resizer_version, shrink
@@ -59,7 +60,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Size of the raw picture as stored, before any EXIF rotation, and the perceptual hash of its decoded pixels.
+    """Size of the raw picture, or of the box in it, as stored, before any EXIF rotation; the hash of these pixels.
 
     `phash` is None for pictures without structure (see perceptual_hash.py).
     """
@@ -77,6 +78,16 @@ class Prepared:
     jpeg: bytes
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Decoded pixels of a picture, or of a box in it: uint8 RGB [h,w,3] at 1 / `scale` of `size`."""
+
+    rgb: np.ndarray
+    size: tuple[int, int]  # (width, height) in the file
+    scale: int
+    is_all: bool
+
+
 def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT]:
     """Pillow warns of broken EXIF blocks, which do no harm, and of large pictures, which are rejects here."""
 
@@ -90,19 +101,18 @@ def _without_warnings(function: Callable[..., ResultT]) -> Callable[..., ResultT
 
 
 @_without_warnings
-def check_image(content: bytes, image_px: int) -> ImageFacts | Rejected:
+def check_image(content: bytes, image_px: int, box: Box | None = None) -> ImageFacts | Rejected:
     """Decode the whole file as `prepare_image` does, to learn its size and hash or what is wrong with it."""
     opened = _open(content)
     if isinstance(opened, Rejected):
         return opened
-    raw_size = opened.size
-    decoded = _decode(opened, content, decode_scale(raw_size, image_px))
-    return decoded if isinstance(decoded, Rejected) else _facts(raw_size, decoded)
+    decoded = _decode_part(opened, content, image_px, box)
+    return decoded if isinstance(decoded, Rejected) else _facts(decoded)
 
 
 @_without_warnings
 def prepare_image(
-    content: bytes, image_px: int, jpeg_quality: int, apply_exif_orientation: bool = False
+    content: bytes, image_px: int, jpeg_quality: int, apply_exif_orientation: bool = False, box: Box | None = None
 ) -> Prepared | Rejected:
     """RGB JPEG bytes whose shorter side is at most `image_px`, and what `check_image` says; one decoding for both.
 
@@ -112,21 +122,21 @@ def prepare_image(
         jpeg_quality: 1 to 95, for pictures that have to be encoded (4:2:0).
         apply_exif_orientation: turn the picture upright. Off by default, as the benchmark's reference
             pipeline and the host do not.
+        box: part to cut out before the resize, in pixels of the upright picture, whatever is stored; None takes all.
     """
     opened = _open(content)
     if isinstance(opened, Rejected):
         return opened
-    raw_size = opened.size
-    is_final = min(raw_size) <= image_px and _is_baseline_rgb_jpeg(opened)
-    scale = decode_scale(raw_size, image_px)
-    rgb = _decode(opened, content, scale)  # even if the bytes are kept: they must be readable
-    if isinstance(rgb, Rejected):
-        return rgb
-    facts = _facts(raw_size, rgb)
+    is_small_jpeg = min(opened.size) <= image_px and _is_baseline_rgb_jpeg(opened)
+    decoded = _decode_part(opened, content, image_px, box)  # even if the bytes are kept: they must be readable
+    if isinstance(decoded, Rejected):
+        return decoded
+    facts = _facts(decoded)
+    is_final = is_small_jpeg and decoded.is_all
     orientation = _orientation(opened) if is_final or apply_exif_orientation else 1
     if is_final and orientation == 1:
         return Prepared(facts, content)
-    shrunk = shrink(rgb, raw_size, _decoded_scale(raw_size, rgb, scale), image_px)
+    shrunk = shrink(decoded.rgb, decoded.size, decoded.scale, image_px)
     if apply_exif_orientation and orientation != 1:
         shrunk = np.asarray(Image.fromarray(shrunk).transpose(TURNS[orientation]))
     return Prepared(facts, encode_jpeg(shrunk, jpeg_quality))
@@ -181,6 +191,25 @@ def decode_scale(raw_size: tuple[int, int], image_px: int) -> int:
     return next((scale for scale in SCALES if min(raw_size) >= scale * least_px), 1)
 
 
+def _decode_part(image: Image.Image, content: bytes, image_px: int, box: Box | None) -> _Part | Rejected:
+    """Decode the picture and cut out the box, if there is one."""
+    raw_size = image.size
+    part = (0, 0, *raw_size) if box is None else stored_box(box, raw_size, _orientation(image))
+    if part is None:
+        return Rejected(OUTSIDE, f"{raw_size[0]} x {raw_size[1]} pixels")
+    size = (part[2] - part[0], part[3] - part[1])
+    scale = decode_scale(size, image_px)
+    rgb = _decode(image, content, scale)
+    if isinstance(rgb, Rejected):
+        return rgb
+    scale = _decoded_scale(raw_size, rgb, scale)
+    if size == raw_size:
+        return _Part(rgb, size, scale, True)
+    left, top = part[0] // scale, part[1] // scale
+    cut = rgb[top : top - -size[1] // scale, left : left - -size[0] // scale]
+    return _Part(np.ascontiguousarray(cut), size, scale, False)
+
+
 def _decode(image: Image.Image, content: bytes, scale: int) -> np.ndarray | Rejected:
     """Pixels as uint8 RGB [H,W,3]; those of JPEGs divided by `scale`, other formats whole."""
     if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
@@ -204,8 +233,8 @@ def _decoded_scale(raw_size: tuple[int, int], rgb: np.ndarray, scale: int) -> in
     return 1 if rgb.shape[:2] == raw_size[::-1] else scale
 
 
-def _facts(raw_size: tuple[int, int], rgb: np.ndarray) -> ImageFacts:
-    return ImageFacts(*raw_size, perceptual_hash(rgb))
+def _facts(decoded: _Part) -> ImageFacts:
+    return ImageFacts(*decoded.size, perceptual_hash(decoded.rgb))
 
 
 def _rejected_by(error: Exception) -> Rejected:
@@ -232,10 +261,12 @@ def _as_rgb(image: Image.Image) -> Image.Image | Rejected:
     return image.convert("RGB")
 
 
-def _orientation(loaded: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """The EXIF tag, 1 to 8; 1 (upright) where there is none or the block cannot be read."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns these itself
     try:
-        value = loaded.getexif().get(ORIENTATION_TAG, 1)
+        value = image.getexif().get(ORIENTATION_TAG, 1)
     except (
         Exception
     ):  # the parser raises all kinds on a broken block; the pixels are good, so the picture stays

@@ -20,9 +20,12 @@ _IS_SHA256 = pl.col("sha256").str.contains(r"^[0-9a-f]{64}$")
 
 
 def evaluation_hashes(catalogue: pl.DataFrame) -> pl.DataFrame:
-    """GUARD_SCHEMA, source and path of the val and test rows, packed or not, whose file could be read; sorted."""
+    """GUARD_SCHEMA, source and path of the val and test rows, packed or not, whose file could be read; sorted.
+
+    The sha256 is that of the file, also for a box in it: whoever is guarded loses all boxes of that file.
+    """
     rows = catalogue.filter(pl.col("split").is_in(["val", "test"]), pl.col("sha256").is_not_null())
-    return rows.select(*GUARD_SCHEMA, "source", "path").unique("sha256", keep="first").sort("sha256")
+    return rows.select(*GUARD_SCHEMA, "source", "path").unique(["sha256", "phash"], keep="first").sort("sha256", "path")
 
 
 def read_guards(files: Sequence[str]) -> pl.DataFrame:

@@ -15,6 +15,17 @@ from data_prep.sources.generic import generic_source, option_problems
 from data_prep.sources.source import Source
 
 MIXTURES_DIR = Path(__file__).parent / "mixtures"
+WITH_BOXES = tuple(sorted(key for key, source in SOURCES.items() if source.read_boxes is not None))
+
+
+class CropsConfig(BaseModel, extra="forbid", frozen=True):
+    """Cut the annotated boxes out; each is a sample. Without it pictures are taken whole.
+
+    Attributes:
+        margin: share of the box's width and height that is added on each side.
+    """
+
+    margin: float = Field(default=0.0, ge=0, le=1)
 
 
 class SourceConfig(BaseModel, extra="forbid", frozen=True):
@@ -33,6 +44,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
         repeat_to: readers repeat the images of a train class up to this number; nothing is written twice.
         max_classes: at most so many train classes.
         label_scores: drop or relabel pictures that do not look like the name of their class.
+        crops: take the boxes of pictures in place of whole pictures, where the data set has them.
     """
 
     source: str = Field(pattern=r"^[a-z0-9_]+$", max_length=80)
@@ -48,6 +60,7 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
     repeat_to: int | None = Field(default=None, ge=1)
     max_classes: int | None = Field(default=None, ge=1)
     label_scores: LabelScoresConfig | None = None
+    crops: CropsConfig | None = None
 
     @field_validator("raw_dir")
     @classmethod
@@ -64,6 +77,8 @@ class SourceConfig(BaseModel, extra="forbid", frozen=True):
             problems.append(f"no such source; known: {known}; data of your own needs a reader")
         if self.reader is None and self.options:
             problems.append("options are for a reader, and there is no reader")
+        if self.crops is not None and (self.source not in WITH_BOXES or self.reader is not None):
+            problems.append(f"crops: no boxes are known of it; sources with boxes: {', '.join(WITH_BOXES)}")
         if self.reader is not None:
             problems += option_problems(self.reader, self.options)
         if self.reader is not None and not self.domain:

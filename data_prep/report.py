@@ -8,6 +8,7 @@ import polars as pl
 
 from data_prep.catalogue import ACCEPTED, SPLITS
 from data_prep.manifest import Manifest
+from data_prep.pair_sheet import PairSheet
 from data_prep.shards import iterate_shard
 from data_prep.sources import SOURCES
 from data_prep.sources.source import Source
@@ -32,8 +33,14 @@ def write_rejects(catalogue: pl.DataFrame, path: Location) -> None:
         rejects.select(columns).write_csv(unfinished_path)
 
 
-def write_report(manifest: Manifest, shards_dir: Location, path: Location) -> None:
-    """One HTML file with counts by source and step, rejects by reason, class sizes, terms and sample pictures."""
+def write_report(
+    manifest: Manifest, shards_dir: Location, path: Location, near_duplicates: PairSheet | None = None
+) -> None:
+    """One HTML file with counts by source and step, rejects by reason, class sizes, terms and sample pictures.
+
+    Args:
+        near_duplicates: pictures that look the same; None where the build did not look for them.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     template = Environment(
@@ -45,6 +52,8 @@ def write_report(manifest: Manifest, shards_dir: Location, path: Location) -> No
         sources=source_table(manifest),
         splits=SPLITS,
         known_sources=_known_sources(manifest),
+        near_duplicates=near_duplicates,
+        data_url=_data_url,
         histogram=_data_url(_class_size_histogram(manifest), "png"),
         sheets={
             source: {split: _data_url(jpeg, "jpeg") for split, jpeg in by_split.items()}

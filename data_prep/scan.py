@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.catalogue import check_catalogue, make_catalogue
+from data_prep.crops import rows_of_boxes
 from data_prep.errors import ConfigError
 from data_prep.mixture import MixtureConfig, SourceConfig, source_of
 from data_prep.sources.expected_counts import EXPECTED_COUNTS, check_counts
+from data_prep.sources.source import Source
 from data_prep.sources.uned_lists import has_uned_lists
 
 
@@ -45,9 +47,10 @@ def _scan_source(config: SourceConfig, raw_root: Path) -> pl.DataFrame:
     folder = raw_root / raw_dir
     if not folder.is_dir():
         raise ConfigError(f"{config.source}: no folder {folder}; to get it: {source.fetch}")
-    rows = source.read_rows(folder)
-    # UnED's lists leave images out on purpose.
-    if config.reader is None and config.source in EXPECTED_COUNTS and not has_uned_lists(folder):
+    rows = source.read_rows(folder) if config.crops is None else _read_boxes(source, folder, config.crops.margin)
+    # UnED's lists leave images out on purpose, and boxes are not what the known numbers count.
+    is_counted = config.reader is None and config.crops is None and config.source in EXPECTED_COUNTS
+    if is_counted and not has_uned_lists(folder):
         _say_what_is_incomplete(config.source, rows)
     if config.split == "by_class":
         rows = rows.with_columns(split=pl.lit(""))
@@ -56,6 +59,11 @@ def _scan_source(config: SourceConfig, raw_root: Path) -> pl.DataFrame:
     if catalogue.is_empty():
         raise ConfigError(f"{config.source}: {folder} lists no image")
     return catalogue
+
+
+def _read_boxes(source: Source, folder: Path, margin: float) -> pl.DataFrame:
+    assert source.read_boxes is not None  # the config has been checked
+    return rows_of_boxes(source.read_boxes(folder), margin)
 
 
 def _say_what_is_incomplete(source: str, rows: pl.DataFrame) -> None:

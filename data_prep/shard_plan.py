@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, SPLITS
+from data_prep.crops import CROP, FILE, MARK
 from data_prep.encoded_ahead import PLACE_COLUMNS, ImageSettings
 from data_prep.files import sha256_of_bytes
 from data_prep.hash_rank import rank_hashes
@@ -16,7 +17,8 @@ from data_prep.manifest import FORMAT_VERSION
 from data_prep.storage import Location, is_url
 
 # The JSON member of a sample. Sizes are those of the raw picture; `more_class_keys` are further accepted
-# labels.
+# labels. Sources whose boxes are cut out have one more, `crop`: [x0, y0, x1, y1] in pixels of the upright picture; the
+# sizes are then those of the box.
 SAMPLE_COLUMNS = (
     "source",
     "domain",
@@ -59,8 +61,8 @@ class Folders:
 class ShardTask:
     """Everything that decides the bytes of one shard, and where its input and output are.
 
-    `samples` has the columns of SAMPLE_COLUMNS, a row a sample in the order of the file; row i gets the
-    number `first_number` + i. `encoded` has PLACE_COLUMNS: where the JPEG bytes of the same row lie, null where
+    `samples` has the columns of SAMPLE_COLUMNS, and maybe `crop`, a row a sample in the order of the file; row i gets
+    the number `first_number` + i. `encoded` has PLACE_COLUMNS: where the JPEG bytes of the same row lie, null where
     they have to be made; without rows, nothing was encoded ahead.
     """
 
@@ -104,9 +106,12 @@ def plan_shards(
     nothing = pl.DataFrame(schema=[*PLACE_COLUMNS])
     samples = _sample_table(catalogue.filter(ACCEPTED), labels, seed)
     tasks, start, first_number = [], 0, {}
-    for source, split, n_rows in samples.group_by("source", "split", maintain_order=True).len().iter_rows():
+    has_boxes = pl.col("crop").is_not_null().any() if "crop" in samples.columns else pl.lit(False)
+    parts = samples.group_by("source", "split", maintain_order=True).agg(pl.len(), has_boxes=has_boxes)
+    for source, split, n_rows, with_crop in parts.iter_rows():
+        columns = [*SAMPLE_COLUMNS, "crop"] if with_crop else SAMPLE_COLUMNS
         # Slices, not copies: the table is the largest thing in a build's memory.
-        for n, chunk in enumerate(samples.slice(start, n_rows).iter_slices(samples_per_shard)):
+        for n, chunk in enumerate(samples.select(columns).slice(start, n_rows).iter_slices(samples_per_shard)):
             path = f"{split}/{source}-{n:06d}.tar"
             place = (path, split, source, chunk["domain"][0], first_number.get(source, 0))
             tasks.append(ShardTask(*place, image, chunk, folders, nothing))
@@ -119,8 +124,8 @@ def with_encoded(tasks: list[ShardTask], index: pl.DataFrame) -> list[ShardTask]
     """The same tasks, told where pictures that were encoded ahead lie (`encoded_ahead.read_index`)."""
     if index.is_empty() or not tasks:
         return tasks
-    wanted = pl.concat([task.samples.select("sha256") for task in tasks])
-    places = wanted.join(index, on="sha256", how="left", maintain_order="left").select(PLACE_COLUMNS)
+    wanted = pl.concat([_picture_keys(task.samples) for task in tasks])
+    places = wanted.join(index, on="picture", how="left", maintain_order="left").select(PLACE_COLUMNS)
     told, start = [], 0
     for task in tasks:
         told.append(replace(task, encoded=places.slice(start, task.samples.height)))
@@ -128,15 +133,29 @@ def with_encoded(tasks: list[ShardTask], index: pl.DataFrame) -> list[ShardTask]
     return told
 
 
+def _picture_keys(samples: pl.DataFrame) -> pl.DataFrame:
+    """`encoded_ahead.picture_key` of each sample, as the column `picture`."""
+    if "crop" not in samples.columns:
+        return samples.select(picture="sha256")
+    box = pl.lit(MARK) + pl.col("crop").cast(pl.List(pl.String)).list.join(",")
+    return samples.select(picture=pl.col("sha256") + box.fill_null(""))
+
+
 def _sample_table(accepted: pl.DataFrame, labels: Labels, seed: int) -> pl.DataFrame:
-    """SAMPLE_COLUMNS's columns by source and split, shuffled inside. Labels that no image here carries get no id."""
+    """SAMPLE_COLUMNS's columns by source and split, shuffled inside; `crop` too if any path has a box.
+
+    Labels that no image here carries get no id.
+    """
     rank = rank_hashes(seed, "shuffle", accepted["source"], accepted["path"])
     renamed = {"path": "source_path", "width_px": "original_width_px", "height_px": "original_height_px"}
     catalogue_columns = [name for name in accepted.columns if renamed.get(name, name) in SAMPLE_COLUMNS]
     order = pl.col("split").replace_strict({split: n for n, split in enumerate(SPLITS)}, return_dtype=pl.Int8)
     accepted = accepted.select(*catalogue_columns, rank=rank)
     sorted_rows = _with_class_ids(accepted, labels).sort("source", order, "rank", "path")
-    return sorted_rows.rename(renamed).select(SAMPLE_COLUMNS)
+    if not sorted_rows["path"].str.contains(MARK, literal=True).any():
+        return sorted_rows.rename(renamed).select(SAMPLE_COLUMNS)
+    cut = sorted_rows.with_columns(crop=CROP, path=FILE)
+    return cut.rename(renamed).select(*SAMPLE_COLUMNS, "crop")
 
 
 def _with_class_ids(accepted: pl.DataFrame, labels: Labels) -> pl.DataFrame:

@@ -144,7 +144,7 @@ def _jpeg_of(task: ShardTask, description: dict, place: tuple, encoded_dir: Path
     content = _raw_content(path, description["sha256"])
     if is_packed_as_it_is:
         return content
-    image = prepare_image(content, **asdict(task.image))
+    image = prepare_image(content, **asdict(task.image), box=description.get("crop"))
     if isinstance(image, Rejected):
         raise ConfigError(f"{path}: passed the decode check, now {image.reason}: {image.detail}")
     return image.jpeg

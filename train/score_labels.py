@@ -175,12 +175,13 @@ def names_of(rows_by_source: dict[str, "pl.DataFrame"], given: list[str]) -> dic
 
 def embed(rows: "pl.DataFrame", model: "ImageTextModel", config: "MixtureConfig", options: argparse.Namespace):
     """float32 [N, D] unit embeddings of the rows' pictures, kept beside the decode check of the build to come."""
-    from data_prep.shard_plan import ImageSettings
+    from data_prep.encoded_ahead import ImageSettings, picture_key
     from train.data.picture_embeddings import RawPictures, cached_embeddings
 
     packing = ImageSettings(config.image_px, config.jpeg_quality, config.exif_orientation == "apply")
     pictures = RawPictures(options.raw_root, rows["path"].to_list(), packing, model.preprocess, options.batch_size)
-    identity = {"tower": options.tower, "weights": model.weights_sha256, "pictures": rows["sha256"].to_list()}
+    keys = [picture_key(sha256, path) for sha256, path in rows.select("sha256", "path").iter_rows()]
+    identity = {"tower": options.tower, "weights": model.weights_sha256, "pictures": keys}
     cache_dir = options.shards_root / config.name / "build" / "label_embeddings"
     return cached_embeddings(pictures, (model.embed_images, model.width), identity, cache_dir, options.workers)
 

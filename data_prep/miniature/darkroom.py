@@ -19,10 +19,11 @@ from data_prep.miniature import (
     packages,
     shop_items,
 )
-from data_prep.miniature.raw_data import Photo, design_streams, photo_stream
+from data_prep.miniature.raw_data import GROUND_PX, Part, Photo, design_streams, photo_stream
 
 QUALITY = (60, 92)  # JPEG quality, lowest and highest
 TINY_PX = 40
+GROUND = (196.0, 190.0, 178.0)
 ARTISTS: dict[str, ModuleType] = {  # by the source that has one of its own, and by their own names
     "products_10k": packages,
     "stanford_products": shop_items,
@@ -50,9 +51,29 @@ def draw_item(seed: int, source: str, photos: list[Photo]) -> dict[str, bytes]:
     for photo in photos:
         if photo.defect != "missing":
             rng = photo_stream(seed, source, photo)
-            picture = artist.photo(design, rng, photo.style)
+            picture = draw_parts(seed, source, photo) if photo.parts else artist.photo(design, rng, photo.style)
             contents[photo.path] = encode(picture, int(rng.integers(*QUALITY)), photo.defect)
     return contents
+
+
+def draw_parts(seed: int, source: str, photo: Photo) -> np.ndarray:
+    """The picture [H, W, 3] of a photo that has parts."""
+    picture = drawing.blank(GROUND_PX[1], GROUND_PX[0], GROUND)
+    for part in photo.parts:
+        if not part.reason:
+            x0, y0, x1, y1 = part.box
+            shown = draw_part(seed, source, photo.artist or source, part)
+            seen = picture[max(y0, 0) : y1, max(x0, 0) : x1]
+            seen[:] = shown[max(-y0, 0) :, max(-x0, 0) :][: seen.shape[0], : seen.shape[1]]
+    return picture
+
+
+def draw_part(seed: int, source: str, artist: str, part: Part) -> np.ndarray:
+    """What fills the box of a part, [y1 - y0, x1 - x0, 3]."""
+    design = ARTISTS[artist].design(*design_streams(seed, source, part.item))
+    picture = ARTISTS[artist].photo(design, photo_stream(seed, source, part), part.style)
+    x0, y0, x1, y1 = part.box
+    return drawing.shrink(picture, y1 - y0, x1 - x0)
 
 
 def encode(picture: np.ndarray, quality: int, defect: str = "") -> bytes:

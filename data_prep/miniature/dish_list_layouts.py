@@ -2,8 +2,18 @@
 
 from dataclasses import replace
 
-from data_prep.miniature.raw_data import Photo, RawDataSet, stream
-from data_prep.miniature.small_sets import csv_text, damaged, json_text, n_small_classes, plain_lines, shots
+from data_prep.miniature.raw_data import GROUND_PX, Part, Photo, RawDataSet, stream
+from data_prep.miniature.small_sets import (
+    boxed,
+    csv_text,
+    damaged,
+    fractional_coco,
+    json_text,
+    n_small_classes,
+    plain_lines,
+    scene,
+    shots,
+)
 from data_prep.miniature.textures import word
 
 # One picture of each of these is turned away by a public loader of the real set.
@@ -106,45 +116,49 @@ def food_recognition2022(seed: int, scale: float, one_folder: bool = False) -> R
 
     Numbers of pictures are those of one list and of categories have gaps; annotations are in no order, and their
     own ids are other pictures' ids. Of each list's pictures one shows two foods, one shows one food twice and one has
-    no annotation.
+    no annotation. Boxes are [x, y, width, height] with fractions; one has no width.
     """
     rng = stream(seed, "food_recognition2022", 0)
     categories = [1000 + 58 * k for k in range(n_small_classes(scale))]
     photos: list[Photo] = []
     files = {}
     for which, place in enumerate(("",) if one_folder else PLACES_OF_FOOD_RECOGNITION):
-        inside, foods = _meals(place, which, categories)
-        files[f"{place}annotations.json"] = json_text(_coco(foods, categories, rng.permutation(len(foods)).tolist()))
+        inside = _meals(place, which, categories)
+        files[f"{place}annotations.json"] = json_text(_coco(inside, categories, rng.permutation(len(inside)).tolist()))
         photos += inside
     return RawDataSet("food_recognition2022", photos, files)
 
 
-def _meals(place: str, which: int, categories: list[int]) -> tuple[list[Photo], dict[str, list[str]]]:
-    """The photos of one list, and {path: foods annotated in it}; names of pictures repeat in the other list."""
+def _meals(place: str, which: int, categories: list[int]) -> list[Photo]:
+    """The photos of one list; names of pictures repeat in the other list."""
     inside: list[Photo] = []
     for item, category in enumerate(categories):
         names = [f"{place}images/{10 * item + 3 * which + k:06d}.jpg" for k in range(5 - 2 * which)]
-        inside += shots("dishes", item, str(category), names)
-    foods = {photo.path: [photo.class_key] for photo in inside}
-    foods |= {inside[0].path: [str(categories[1]), str(categories[0])], inside[-1].path: []}
-    foods[inside[1].path] = 2 * [inside[1].class_key]
-    inside[0] = replace(inside[0], class_key=f"several {which}", reason=SEVERAL)
-    inside[-1] = replace(inside[-1], class_key=f"nothing {which}", reason=NOTHING)
+        inside += [boxed(photo) for photo in shots("dishes", item, str(category), names)]
+    first, second = str(categories[0]), str(categories[1])
+    two = [(second, 1, (12, 18, 160, 140)), (first, 0, (150, 150, 320, 280))]
+    inside[0] = replace(scene(inside[0], two), class_key=f"several {which}", reason=SEVERAL)
+    inside[1] = scene(inside[1], [(first, 0, (10, 20, 150, 170)), (first, 0, (170, 40, 300, 240))])
+    inside[-1] = replace(inside[-1], class_key=f"nothing {which}", reason=NOTHING, parts=())
+    without_width = Part(second, 1, 0, "menu", (40, 50, 40, 90), "empty box")
+    inside[-2] = replace(inside[-2], parts=(*inside[-2].parts, replace(without_width, class_key=inside[-2].class_key)))
     twice = inside[1].path
     kinds = ("missing",) if which else ("missing", "truncated", "empty")
-    return damaged(inside, kinds, lambda photo: photo.path != twice), foods
+    return damaged(inside, kinds, lambda photo: photo.path != twice)
 
 
-def _coco(foods: dict[str, list[str]], categories: list[int], ids: list[int]) -> dict[str, object]:
+def _coco(photos: list[Photo], categories: list[int], ids: list[int]) -> dict[str, object]:
     """The tree of a COCO file; picture k gets the number ids[k]."""
+    width, height = GROUND_PX
     images = [
-        {"id": ids[k], "file_name": path.rpartition("/")[2], "width": 480, "height": 480}
-        for k, path in enumerate(foods)
+        {"id": ids[k], "file_name": photo.path.rpartition("/")[2], "width": width, "height": height}
+        for k, photo in enumerate(photos)
     ]
-    pairs = [(ids[k], int(food)) for k, found in enumerate(foods.values()) for food in found]
+    found = [(int(part.class_key), ids[k], part) for k, photo in enumerate(photos) for part in photo.parts]
+    found.sort(key=lambda entry: (-entry[0], entry[1]))
     annotations = [
-        {"id": n, "image_id": image, "category_id": food, "bbox": [1.0, 1.0, 90.0, 90.0], "area": 8100, "iscrowd": 0}
-        for n, (image, food) in enumerate(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+        {"id": n, "image_id": image, "category_id": food, "bbox": fractional_coco(part.box), "area": 1.0, "iscrowd": 0}
+        for n, (food, image, part) in enumerate(found)
     ]
     named = [{"id": number, "name": f"food-{number}", "supercategory": "food"} for number in categories]
     return {"info": {}, "images": images, "annotations": annotations, "categories": named}

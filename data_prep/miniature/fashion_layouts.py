@@ -3,11 +3,22 @@
 from dataclasses import replace
 from itertools import count
 
-from data_prep.miniature.raw_data import RawDataSet
-from data_prep.miniature.small_sets import csv_text, damaged, json_text, n_small_classes, plain_lines, shots, unlisted
+from data_prep.miniature.raw_data import GROUND_PX, Part, Photo, RawDataSet
+from data_prep.miniature.small_sets import (
+    boxed,
+    csv_text,
+    damaged,
+    json_text,
+    n_small_classes,
+    plain_lines,
+    scene,
+    shots,
+    unlisted,
+)
 
 CONSUMER_FOLDERS = (("TOPS", "Tee"), ("TOPS", "Lace_Shirt"), ("DRESSES", "Dress"), ("CLOTHING", "Lace_Shirt"))
 DRESS_LISTS = ("dress", "jacket", "pants", "skirt", "top")
+SEVERAL, NO_IDENTITY = "several things in one picture", "garment without an identity"
 STYLES_HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 
 
@@ -67,39 +78,48 @@ def deepfashion_consumer_to_shop(seed: int, scale: float) -> RawDataSet:
 def deepfashion2(seed: int, scale: float) -> RawDataSet:
     """`train/annos/<n>.json` beside `train/image/<n>.jpg`; a garment is pair, category and style above 0.
 
-    One pair has two styles and two categories of one style; styles repeat in other pairs. Pictures of several
-    garments need a crop, those of style 0 have no identity; one picture has no annotation.
+    Boxes are [x1, y1, x2, y2]; one reaches over the picture's edge, one lies outside. One pair has two styles and
+    two categories of one style; styles repeat in other pairs. Pictures of several garments need a crop, those of style
+    0 have no identity; one picture has no annotation.
     """
-    photos, annotations, numbers = [], {}, count(1)
-    for item in range(n_small_classes(scale)):
-        pair, category, style = ((1, 1, 1), (1, 1, 2), (1, 8, 1), (2, 1, 1))[item] if item < 4 else (item, 1, 1)
+    photos, numbers = [], count(1)
+    keys = ["1/1/1", "1/1/2", "1/8/1", "2/1/1", *(f"{item}/1/1" for item in range(4, n_small_classes(scale)))]
+    for item, key in enumerate(keys):
         names = [f"train/image/{next(numbers):06d}.jpg" for _ in range(4)]
-        shown = shots("garments", item, f"{pair}/{category}/{style}", names)
-        annotations |= {p.path: (pair, [(category, style)], "item2" if p.view == 3 else "item1") for p in shown}
-        photos += shown
+        photos += [boxed(photo) for photo in shots("garments", item, key, names)]
     photos = damaged(photos, ("missing", "truncated", "duplicate"))
-    for pair, garments, why in (
-        (1, [(1, 1), (8, 1)], "several things in one picture"),
-        (2, [(1, 0)], "garment without an identity"),
-        (2, [(1, 0)], "garment without an identity"),
-        (3, [(1, 0), (2, 1)], "several things in one picture"),
+    for why, things in (
+        (SEVERAL, [("1/1/1", 0, (20, 10, 150, 130)), ("1/8/1", 2, (40, 150, 170, 300))]),
+        (NO_IDENTITY, [("2/1/0", 910, (12, 30, 130, 210))]),
+        (NO_IDENTITY, [("2/1/0", 911, (50, 8, 200, 190))]),
+        (SEVERAL, [("3/1/0", 912, (170, 20, 300, 180)), ("3/2/1", 913, (25, 100, 150, 260))]),
+        (SEVERAL, [("2/1/1", 3, (200, 60, 345, 250)), ("2/1/1", 3, (330, 10, 400, 90))]),
     ):
         number = next(numbers)
         photo = shots("garments", 900 + number, f"unusable {number}", [f"train/image/{number:06d}.jpg"])[0]
-        photos.append(replace(photo, reason=why))
-        annotations[photo.path] = (pair, garments, "item1")
-    photos += unlisted(shots("garments", 999, "without annotation", [f"train/image/{next(numbers):06d}.jpg"]))
+        parts = scene(photo, things).parts
+        unusable = (replace(part, reason=_why_not(part)) for part in parts)
+        photos.append(replace(photo, reason=why, parts=tuple(unusable)))
+    stray = unlisted(shots("garments", 999, "without annotation", [f"train/image/{next(numbers):06d}.jpg"]))
     files = {
-        path.replace("image", "annos").replace(".jpg", ".json"): _garments(*content)
-        for path, content in annotations.items()
+        photo.path.replace("image", "annos").replace(".jpg", ".json"): _garments(photo) for photo in photos
     }
-    return RawDataSet("deepfashion2", photos, files)
+    return RawDataSet("deepfashion2", photos + stray, files)
 
 
-def _garments(pair: int, garments: list[tuple[int, int]], first: str) -> bytes:
+def _why_not(part: Part) -> str:
+    if part.class_key.endswith("/0"):
+        return NO_IDENTITY
+    return "box outside the picture" if part.box[0] > GROUND_PX[0] else ""
+
+
+def _garments(photo: Photo) -> bytes:
+    first = "item2" if photo.view == 3 else "item1"
+    pair = int(photo.parts[0].class_key.split("/")[0])
     tree: dict[str, object] = {"source": "user" if first == "item2" else "shop", "pair_id": pair}
-    for (category, style), name in zip(garments, (first, "item2")):
-        box = {"bounding_box": [9, 12, 150, 170], "scale": 2, "occlusion": 1, "zoom_in": 1, "viewpoint": 2}
+    for part, name in zip(photo.parts, (first, "item2")):
+        _, category, style = map(int, part.class_key.split("/"))
+        box = {"bounding_box": list(part.box), "scale": 2, "occlusion": 1, "zoom_in": 1, "viewpoint": 2}
         tree[name] = {"category_id": category, "style": style, **box}
     return json_text(tree)
 

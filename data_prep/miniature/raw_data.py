@@ -28,7 +28,26 @@ N_CLASSES = {
     "gldv2": 66,
     "met": 78,
 }
+GROUND_PX = (320, 280)  # width and height of a picture of parts
 MIN_CLASSES = 18  # leaves room for every defect
+
+
+@dataclass(frozen=True)
+class Part:
+    """A thing in a box of a picture: it fills the box, and what reaches over the picture's edge is cut off.
+
+    Attributes:
+        class_key, item, view, style: as in `Photo`.
+        box: (x0, y0, x1, y1) in pixels; column x1 and row y1 are the first outside.
+        reason: why the box has to be turned away, in the words of reader or build; such a box is not drawn.
+    """
+
+    class_key: str
+    item: int
+    view: int
+    style: str
+    box: tuple[int, int, int, int]
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +69,8 @@ class Photo:
         more_class_keys: other classes that are right as well.
         listed: False for a file that lies in the folder and does not belong to the data set.
         artist: who draws it, one of darkroom.ARTISTS; '' for the source's own.
+        parts: what is drawn in boxes on an empty ground in place of the item, later ones over earlier ones; () for a
+            picture of the item alone.
     """
 
     path: str
@@ -64,6 +85,7 @@ class Photo:
     more_class_keys: tuple[str, ...] = ()
     listed: bool = True
     artist: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +136,7 @@ def design_streams(seed: int, source: str, item: int) -> tuple[np.random.Generat
     return stream(seed, source, family_of(item), 0, 0, 1), stream(seed, source, item, 0, 0, 2)
 
 
-def photo_stream(seed: int, source: str, photo: Photo) -> np.random.Generator:
+def photo_stream(seed: int, source: str, photo: Photo | Part) -> np.random.Generator:
     """The generator of everything that differs between photos of one item."""
     return stream(seed, source, photo.item, photo.view, 0, 3)
 

@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_prep.miniature.raw_data import Photo, RawDataSet, stream
+from data_prep.miniature.raw_data import GROUND_PX, Photo, RawDataSet, stream
 from data_prep.miniature.small_sets import (
+    boxed,
     csv_text,
     damaged,
+    fractional_coco,
     json_text,
     n_small_classes,
     plain_lines,
     same_picture,
+    scene,
     shots,
     unlisted,
 )
@@ -92,32 +95,34 @@ def rpc(seed: int, scale: float) -> RawDataSet:
     """`instances_train2019.json` (COCO), one product a picture; categories count from 1.
 
     Annotations are in another order than images, and image, annotation and category numbers overlap. The val
-    and test pictures show several products on a counter and have the file names of some train pictures.
+    and test pictures show several products on a counter and have the file names of some train pictures. Boxes are
+    [x, y, width, height] with fractions.
     """
     rng = stream(seed, "rpc", 0)
     train: list[Photo] = []
     for item in range(n_small_classes(scale)):
         names = [f"train2019/69010{item:03d}_camera{view % 2}-{view}.jpg" for view in range(5)]
-        train += shots("packages", item, str(item + 1), names)
+        train += [boxed(photo) for photo in shots("packages", item, str(item + 1), names)]
     train = damaged(train, ("missing", "cmyk", "truncated"))
-    counters, files = [], {"instances_train2019.json": _coco(train, rng, 1)}
+    counters, files = [], {"instances_train2019.json": _coco(train, rng)}
     for part in ("val2019", "test2019"):
         names = [photo.path.replace("train2019", part) for photo in train[:2]]
-        counters += unlisted(shots("packages", 900 + len(part), "counter", names))
-        files[f"instances_{part}.json"] = _coco(counters[-2:], rng, 3)
+        for photo in unlisted(shots("packages", 900 + len(part), "counter", names)):
+            places = ((5, 8, 105, 128), (120, 30, 250, 200), (230, 210, 330, 300))
+            counters.append(scene(photo, [(str(k + 1), k, box) for k, box in enumerate(places)]))
+        files[f"instances_{part}.json"] = _coco(counters[-2:], rng)
     return RawDataSet("rpc", train + counters, files)
 
 
-def _coco(photos: list[Photo], rng: np.random.Generator, n_each: int) -> bytes:
-    """Images, annotations (`n_each` an image, shuffled) and categories."""
+def _coco(photos: list[Photo], rng: np.random.Generator) -> bytes:
+    """Images, annotations (shuffled) and categories."""
     images, annotations = [], []
     for number, photo in enumerate(photos):
         name = photo.path.split("/")[1]
-        images.append({"id": 2 * number + 3, "file_name": name, "width": 1824, "height": 1824})
-        for k in range(n_each):
-            category = int(photo.class_key) if photo.listed else k + 1
-            box = {"bbox": [400.5, 300.0, 700.0, 812.25], "area": 568_575.0, "iscrowd": 0}
-            annotations.append({"image_id": 2 * number + 3, "category_id": category, **box})
+        images.append({"id": 2 * number + 3, "file_name": name, "width": GROUND_PX[0], "height": GROUND_PX[1]})
+        for part in photo.parts:
+            box = {"bbox": fractional_coco(part.box), "area": 568_575.0, "iscrowd": 0}
+            annotations.append({"image_id": 2 * number + 3, "category_id": int(part.class_key), **box})
     annotations = [{"id": k + 1, **annotations[j]} for k, j in enumerate(rng.permutation(len(annotations)).tolist())]
     categories = [{"id": k, "name": f"{k}_puffed_food", "supercategory": "puffed_food"} for k in range(1, 201)]
     return json_text({"images": images, "annotations": annotations, "categories": categories})

@@ -10,7 +10,9 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from data_prep.miniature.raw_data import Photo
+from data_prep.miniature.raw_data import Part, Photo
+
+Box = tuple[int, int, int, int]
 
 CLASSES = 6  # of a small miniature at scale 1
 LEAST_CLASSES = 4
@@ -46,6 +48,35 @@ def shots(
         Photo(path, class_key, item, view, styles[view % len(styles)], split, role=role, artist=artist)
         for view, path in enumerate(paths)
     ]
+
+
+def boxed(photo: Photo, place: int = 0) -> Photo:
+    """The photo as a picture of its item in a box; the box differs with view and place."""
+    x0, y0 = 23 + 11 * (photo.view % 5) + 5 * place, 14 + 9 * (photo.view % 4) + 3 * place
+    box = (x0, y0, x0 + 140 + 6 * place, y0 + 170 - 7 * (photo.view % 3))
+    return replace(photo, parts=(Part(photo.class_key, photo.item, photo.view, photo.style, box),))
+
+
+def scene(photo: Photo, things: Sequence[tuple[str, int, Box]]) -> Photo:
+    """The photo, of an item of its own, as a picture of several things, (class key, item, box) each, in other views."""
+    styles = STYLES[photo.artist]
+    parts = (
+        Part(class_key, item, 100 * photo.item + 10 * photo.view + n, styles[n % len(styles)], box)
+        for n, (class_key, item, box) in enumerate(things)
+    )
+    return replace(photo, parts=tuple(parts))
+
+
+def fractional_coco(box: Box) -> list[float]:
+    """COCO's [x, y, width, height] of a box a little smaller, if it has area; rounded outwards it is the box again.
+
+    >>> fractional_coco((10, 20, 50, 90))
+    [10.25, 20.5, 39.5, 69.25]
+    """
+    x0, y0, x1, y1 = box
+    if x0 == x1 or y0 == y1:
+        return [float(x0), float(y0), float(x1 - x0), float(y1 - y0)]
+    return [x0 + 0.25, y0 + 0.5, x1 - x0 - 0.5, y1 - y0 - 0.75]
 
 
 def damaged(
@@ -96,7 +127,9 @@ def listed(photos: Iterable[Photo]) -> list[Photo]:
 
 def same_picture(photo: Photo, other: Photo) -> Photo:
     """`photo` with the bytes of `other`."""
-    return replace(photo, item=other.item, view=other.view, style=other.style, artist=other.artist)
+    return replace(
+        photo, item=other.item, view=other.view, style=other.style, artist=other.artist, parts=other.parts
+    )
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> bytes:

@@ -2,8 +2,8 @@
 
 Layout: `train/image/<n>.jpg` with `train/annos/<n>.json`, {"source", "pair_id", "item1": {"category_id",
 "style", "bounding_box", ...}, "item2": ...}. A garment's identity is pair, category and style, and only styles
-above 0 have one. The catalogue has no columns for crops: a picture of a single garment is taken whole; one of
-several garments is a reject.
+above 0 have one. A picture of a single garment is taken whole, one of several garments is a reject. With `crops`
+each garment is cut out by its `bounding_box`, [x1, y1, x2, y2] in pixels, and is a sample.
 """
 
 import re
@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from data_prep.errors import ConfigError
+from data_prep.sources.boxes import box_rows, corner_box
 from data_prep.sources.layouts import mark_missing_files, read_json, require_folder
 from data_prep.sources.source import ByRequest, Source, source_rows
 
@@ -31,25 +32,56 @@ def read_rows(folder: Path) -> pl.DataFrame:
     Raises:
         ConfigError: a missing folder, no annotation, or an unreadable one.
     """
-    require_folder(folder / "train" / "image", TITLE, FETCH)
-    annotations = sorted(require_folder(folder / "train" / "annos", TITLE, FETCH).glob("*.json"))
-    if not annotations:
-        raise ConfigError(f"{TITLE}: no annotations in {folder / 'train' / 'annos'}; to get them: {FETCH}")
+    annotations = _annotations(folder)
     keys, reasons = zip(*(_garment(path) for path in annotations))
     rows = source_rows(keys, [f"train/image/{path.stem}.jpg" for path in annotations], "train")
     return mark_missing_files(rows.with_columns(reject_reason=pl.Series(reasons, dtype=pl.String)), folder)
 
 
+def read_boxes(folder: Path) -> pl.DataFrame:
+    """Rows (BOX_SCHEMA), one for each garment, all in split 'train'.
+
+    Raises:
+        ConfigError: as `read_rows`, or a garment without a box.
+    """
+    keys, paths, boxes, reasons = [], [], [], []
+    for path in _annotations(folder):
+        content = read_json(path, ("pair_id",), TITLE, FETCH)
+        for garment in _garments(content):
+            key = _identity(content, garment)
+            keys.append(key or f"unpaired-{path.stem}")
+            paths.append(f"train/image/{path.stem}.jpg")
+            boxes.append(corner_box(garment.get("bounding_box"), f"{TITLE}: {path}"))
+            reasons.append(None if key else NO_IDENTITY)
+    rows = box_rows(keys, paths, boxes).with_columns(reject_reason=pl.Series(reasons, dtype=pl.String))
+    return mark_missing_files(rows, folder)
+
+
+def _annotations(folder: Path) -> list[Path]:
+    require_folder(folder / "train" / "image", TITLE, FETCH)
+    annotations = sorted(require_folder(folder / "train" / "annos", TITLE, FETCH).glob("*.json"))
+    if not annotations:
+        raise ConfigError(f"{TITLE}: no annotations in {folder / 'train' / 'annos'}; to get them: {FETCH}")
+    return annotations
+
+
+def _garments(content: dict) -> list[dict]:
+    return [item for key, item in content.items() if re.fullmatch(r"item\d+", key)]
+
+
+def _identity(content: dict, garment: dict) -> str | None:
+    style = int(garment["style"])
+    return f"{content['pair_id']}/{garment['category_id']}/{style}" if style > 0 else None
+
+
 def _garment(path: Path) -> tuple[str, str | None]:
     """Class key and, where the picture cannot be used whole, the reason."""
     content = read_json(path, ("pair_id",), TITLE, FETCH)
-    items = [item for key, item in content.items() if re.fullmatch(r"item\d+", key)]
+    items = _garments(content)
     if len(items) != 1:
         return f"uncropped-{path.stem}", NEEDS_A_CROP
-    category, style = items[0]["category_id"], int(items[0]["style"])
-    if style < 1:
-        return f"unpaired-{path.stem}", NO_IDENTITY
-    return f"{content['pair_id']}/{category}/{style}", None
+    key = _identity(content, items[0])
+    return (key, None) if key else (f"unpaired-{path.stem}", NO_IDENTITY)
 
 
 DEEPFASHION2 = Source(
@@ -62,4 +94,5 @@ DEEPFASHION2 = Source(
     raw_dir="deep_fashion2",
     read_rows=read_rows,
     fetch_plan=FETCH_PLAN,
+    read_boxes=read_boxes,
 )

@@ -10,6 +10,9 @@ from data_prep.catalogue import CATALOGUE_SCHEMA
 
 ROW_COLUMNS = ("class_key", "more_class_keys", "path", "split", "role", "reject_reason", "reject_detail")
 ROW_SCHEMA = {name: CATALOGUE_SCHEMA[name] for name in ROW_COLUMNS}
+# Left, upper, right and lower edge in pixels of the upright picture, 0 at its left and upper edge; null: no box. The
+# path is that of the file and may come several times.
+BOX_SCHEMA = {**ROW_SCHEMA, "box": pl.List(pl.Float64)}
 MISSING_FILE = "missing file"  # the reject reason of an annotation row whose image is not on disk
 
 
@@ -116,6 +119,8 @@ class Source:
         read_rows: folder -> frame with ROW_SCHEMA's columns, paths relative to the folder. Raises ConfigError
             for a missing folder or annotation file; an annotated image without its file is a row with
             `reject_reason` MISSING_FILE. `split` and `role` are '' where the data set has no official split.
+        read_boxes: the same with a row for each annotated box, which `box` holds (BOX_SCHEMA); for data sets that have
+            boxes.
     """
 
     key: str
@@ -127,6 +132,7 @@ class Source:
     raw_dir: str
     read_rows: Callable[[Path], pl.DataFrame]
     fetch_plan: FetchPlan | None
+    read_boxes: Callable[[Path], pl.DataFrame] | None = None
 
 
 def source_rows(

@@ -68,3 +68,26 @@ def test_a_rejected_evaluation_image_protects_nothing():
     table = catalogue([("a", "1", "x", "train", ""), ("b", "2", "x", "test", "both")])
     table = reject_leaks(reject(table, pl.col("path") == "b", "too long"))
     assert reasons(table) == {"a": None, "b": "too long"}
+
+
+def test_two_boxes_of_one_file_are_two_pictures_and_one_box_of_two_copies_is_one():
+    table = reject_duplicates(
+        catalogue([(p, "1", "x", "", "") for p in ("a#box=0,0,5,5", "a#box=5,0,9,9", "b#box=0,0,5,5", "b#box=0,0,5,6")])
+    )
+    assert reasons(table) == {
+        "a#box=0,0,5,5": None, "a#box=5,0,9,9": None, "b#box=0,0,5,5": "duplicate in class", "b#box=0,0,5,6": None,
+    }  # fmt: skip
+    table = reject_duplicates(catalogue([("a#box=0,0,5,5", "1", "x", "", ""), ("b#box=0,0,5,5", "2", "x", "", "")]))
+    assert set(reasons(table).values()) == {"duplicate across classes"}
+
+
+def test_a_box_leaks_into_the_same_box_and_into_the_whole_file_but_not_into_another_box():
+    leaked = "same picture in an evaluation split"
+    rows = [("a#box=0,0,5,5", "1", "x", "train", ""), ("a#box=5,0,9,9", "1", "x", "train", "")]
+    box, other = reject_leaks(catalogue([*rows, ("b#box=0,0,5,5", "1", "x", "test", "both")]))["reject_reason"][:2]
+    assert (box, other) == (leaked, None)
+    whole = reject_leaks(catalogue([*rows, ("b", "1", "x", "test", "both")]))
+    assert whole["reject_reason"].to_list() == [leaked, leaked, None]
+    assert whole["reject_detail"][0] == "same bytes as test: b"
+    trained = reject_leaks(catalogue([("a", "1", "x", "train", ""), ("b#box=0,0,5,5", "1", "x", "test", "both")]))
+    assert trained["reject_reason"].to_list() == [leaked, None]

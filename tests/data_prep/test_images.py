@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from data_prep.images import ImageFacts, Prepared, Rejected, check_image, prepare_image
+from data_prep.images import TURNS, ImageFacts, Prepared, Rejected, check_image, prepare_image
 from data_prep.perceptual_hash import perceptual_hash
 
 
@@ -275,3 +275,69 @@ def test_no_damage_raises_and_both_passes_agree(format):
         assert getattr(checked, "reason", None) == getattr(converted, "reason", None)
         outcomes.add(type(checked))
     assert Rejected in outcomes  # the damage was felt
+
+
+def quarters(width, height):
+    """Four plain fields: red and green above, blue and white below; the corner lies at 2/5 of each side."""
+    picture = Image.new("RGB", (width, height), "white")
+    picture.paste((255, 0, 0), (0, 0, width * 2 // 5, height * 2 // 5))
+    picture.paste((0, 255, 0), (width * 2 // 5, 0, width, height * 2 // 5))
+    picture.paste((0, 0, 255), (0, height * 2 // 5, width * 2 // 5, height))
+    return picture
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize(("image_px", "expected"), [(20, (30, 20)), (200, (120, 80)), (80, (120, 80))])
+def test_a_box_is_cut_out_before_the_resize(format, image_px, expected):
+    content = encoded(quarters(500, 400), format, **({"quality": 95, "subsampling": 0} if format == "JPEG" else {}))
+    prepared = prepare_image(content, image_px, 95, box=(140, 120, 260, 200))
+    assert (prepared.facts.width_px, prepared.facts.height_px) == (120, 80)
+    assert check_image(content, image_px, (140, 120, 260, 200)) == prepared.facts
+    cut = np.asarray(decoded(prepared.jpeg), dtype=int)
+    assert cut.shape[1::-1] == expected
+    reference = quarters(500, 400).crop((140, 120, 260, 200)).resize(expected, Image.Resampling.BOX)
+    assert np.abs(cut - np.asarray(reference)).mean() < 12  # hard edges in 4:2:0
+    others = [(140, 120, 400, 320), (139 - 60, 120, 260 - 60, 200)]  # width and height for a corner; a shift
+    for other in others:
+        wrong = quarters(500, 400).crop(other).resize(expected, Image.Resampling.BOX)
+        assert np.abs(cut - np.asarray(wrong)).mean() > 20
+
+
+def test_a_box_of_a_large_picture_is_decoded_at_a_scale():
+    picture = gradient(1600, 1200)
+    content = encoded(picture, quality=95)
+    cut = decoded(to_jpeg_of_box(content, 64, (203, 101, 1403, 901)))
+    reference = picture.crop((203, 101, 1403, 901)).resize((96, 64), Image.Resampling.BICUBIC)
+    assert cut.size == (96, 64)
+    assert np.abs(np.asarray(cut, dtype=int) - np.asarray(reference)).mean() < 2
+
+
+def to_jpeg_of_box(content, image_px, box, **options):
+    return prepare_image(content, image_px, 95, box=box, **options).jpeg
+
+
+def test_a_box_of_the_whole_picture_is_the_picture():
+    content = encoded(gradient(60, 40))
+    assert to_jpeg_of_box(content, 100, (0, 0, 60, 40)) == content == to_jpeg_of_box(content, 100, (-5, -5, 99, 99))
+    assert to_jpeg_of_box(content, 100, (0, 0, 60, 39)) != content
+
+
+def test_a_box_outside_is_a_reject_and_one_over_the_edge_is_clipped():
+    content = encoded(gradient(60, 40))
+    expected = Rejected("box outside the picture", "60 x 40 pixels")
+    assert prepare_image(content, 20, 90, box=(60, 0, 90, 40)) == check_image(content, 20, (0, 40, 60, 50)) == expected
+    assert check_image(content, 20, (50, 30, 90, 90)) == check_image(content, 20, (50, 30, 60, 40))
+    assert check_image(content, 20, (50, 30, 90, 90)).width_px == 10
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("is_applied", [False, True])
+def test_boxes_are_those_of_the_upright_picture_whatever_is_stored(orientation, is_applied):
+    content = with_orientation(quarters(300, 200), orientation)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    box = (20, 30, 160, 130)
+    cut = decoded(to_jpeg_of_box(content, 200, box, apply_exif_orientation=is_applied))
+    if orientation > 1 and not is_applied:
+        cut = cut.transpose(TURNS[orientation])
+    assert cut.size == (140, 100)
+    assert np.abs(np.asarray(cut, dtype=int) - np.asarray(upright.crop(box))).mean() < 5

@@ -12,6 +12,7 @@ from data_prep.catalogue import make_catalogue, reject
 from data_prep.decode_check import check_images
 from data_prep.labels import number_classes
 from data_prep.manifest import Manifest
+from data_prep.pair_sheet import Pair, PairSheet
 from data_prep.report import contact_sheets, print_summary, source_table, split_table, write_rejects, write_report
 from data_prep.shard_plan import Folders, ImageSettings, plan_shards
 from data_prep.shards import write_shard
@@ -94,6 +95,20 @@ def test_the_page_holds_numbers_and_pictures_and_escapes_names(packed):
     assert text.count("data:image/jpeg;base64,") == 2
     for part in ("<th>decode check</th>", "<td>4 <small>(2)</small></td>", "<td>animated</td><td>1</td>"):
         assert part in text
+
+
+def test_near_duplicates_are_shown_where_they_were_looked_for(packed):
+    manifest, folder, _ = packed
+    pair = Pair("cars", "a&b.jpg", "7", "c.jpg", "8", 3, "classes merged", b"jpeg")
+    shown = []
+    for sheet in (None, PairSheet([], 0), PairSheet([pair, pair], 1234)):
+        write_report(manifest, folder, folder / "report.html", sheet)
+        shown.append((folder / "report.html").read_text())
+    assert "Near duplicates" not in shown[0]
+    assert "0 of 0 pairs" in shown[1] and "<p>None.</p>" in shown[1]
+    assert "2 of 1,234 pairs" in shown[2] and shown[2].count("data:image/jpeg;base64,anBlZw==") == 2
+    for part in ("<b>classes merged</b>, 3 bits, cars", "a&amp;b.jpg <small>class 7</small>", "c.jpg <small>class 8"):
+        assert part in shown[2]
 
 
 def test_the_page_is_the_same_bytes_each_time(packed):

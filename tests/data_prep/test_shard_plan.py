@@ -97,9 +97,9 @@ def test_the_hash_is_of_what_decides_the_bytes_not_of_this_machine():
 def test_each_task_is_told_where_its_own_pictures_lie():
     table = catalogue("cars", 6, 3).with_columns(sha256=pl.col("path").str.reverse())
     tasks = plan(table)
-    known = table.filter(pl.col("path") != "cars/002.jpg").select("sha256").reverse().with_row_index("offset")
+    known = table.filter(pl.col("path") != "cars/002.jpg").select(picture="sha256").reverse().with_row_index("offset")
     index = known.with_columns(file=pl.lit("f"), n_bytes=pl.lit(9), crc32=pl.lit(0, pl.UInt32))
-    offsets = {row["sha256"]: row["offset"] for row in index.to_dicts()}
+    offsets = {row["picture"]: row["offset"] for row in index.to_dicts()}
     told = with_encoded(tasks, index)
     assert [task.sha256() for task in told] == [task.sha256() for task in tasks]
     for task in told:
@@ -111,9 +111,41 @@ def test_each_task_is_told_where_its_own_pictures_lie():
 def test_a_task_travels_with_its_own_rows_only():
     """A slice of a table must not drag the whole table through the pipe to a worker."""
     table = catalogue("cars", 4000).with_columns(sha256=pl.col("path").str.pad_end(64, "x"))
-    index = table.select("sha256", file=pl.lit("0123456789ab"), offset=pl.lit(1), n_bytes=pl.lit(9))
+    index = table.select(picture="sha256", file=pl.lit("0123456789ab"), offset=pl.lit(1), n_bytes=pl.lit(9))
     index = index.with_columns(crc32=pl.lit(0, pl.UInt32))
     small, large = (
         len(pickle.dumps(with_encoded(plan(table.head(n), samples_per_shard=20), index)[0])) for n in (20, 4000)
     )
     assert large < 1.2 * small
+
+
+def test_boxes_are_described_and_sources_without_them_are_planned_as_ever():
+    cars, scenes = catalogue("cars", 5), catalogue("scenes", 5)
+    boxes = pl.col("path") + pl.when(pl.col("path") < "scenes/003").then(pl.lit("#box=1,2,30,40")).otherwise(pl.lit(""))
+    scenes = scenes.with_columns(path=boxes, sha256=pl.lit("ab"))
+    alone = {task.path: task.sha256() for task in plan(cars)}
+    tasks = plan(pl.concat([cars, scenes]))
+    assert alone == {task.path: task.sha256() for task in tasks if task.source == "cars"}
+    assert all(tuple(task.samples.columns) == SAMPLE_COLUMNS for task in tasks if task.source == "cars")
+    samples = pl.concat([task.samples for task in tasks if task.source == "scenes"])
+    assert samples.columns == [*SAMPLE_COLUMNS, "crop"]
+    assert dict(samples.select("source_path", "crop").rows()) == {
+        f"scenes/{n:03d}.jpg": [1, 2, 30, 40] if n < 3 else None for n in range(5)
+    }
+    moved = scenes.with_columns(path=pl.col("path").str.replace("30,40", "30,41", literal=True))
+    hashes = [{task.path: task.sha256() for task in plan(table)} for table in (scenes, moved)]
+    assert hashes[0]["train/scenes-000000.tar"] != hashes[1]["train/scenes-000000.tar"]
+
+
+def test_a_box_is_looked_up_by_file_and_box():
+    scenes = catalogue("scenes", 2).with_columns(
+        path=pl.Series(["s.jpg#box=1,2,3,4", "s.jpg#box=1,2,3,5"]), sha256=pl.lit("ab")
+    )
+    index = pl.DataFrame(
+        [("ab", "f", 0, 1, 9), ("ab#box=1,2,3,5", "f", 5, 7, 9)],
+        schema={"picture": pl.String, "file": pl.String, "offset": pl.Int64, "n_bytes": pl.Int64, "crc32": pl.UInt32},
+        orient="row",
+    )
+    (task,) = with_encoded(plan(scenes), index)
+    found = dict(zip(task.samples["crop"].list.last(), task.encoded["offset"], strict=True))
+    assert found == {4: None, 5: 5}

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from data_prep.crops import split_box
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_bytes
 from data_prep.images import Rejected, encoder_versions, prepare_image
@@ -27,7 +28,7 @@ class RawPictures(Dataset):
 
     Args:
         raw_root: folder that `paths` start from.
-        paths: files that passed the decode check.
+        paths: files that passed the decode check, as the catalogue names them.
         packing: how the mixture stores pictures: what is looked at is what training would see.
         spec: of the tower.
     """
@@ -49,13 +50,14 @@ class RawPictures(Dataset):
         return torch.from_numpy(np.stack([self._pixels(path) for path in paths]))
 
     def _pixels(self, path: str) -> np.ndarray:
-        """uint8 [image_px, image_px, 3] of one file.
+        """uint8 [image_px, image_px, 3] of one file, or of the box in it.
 
         Raises:
             ConfigError: a file that cannot be read any more.
         """
+        file, box = split_box(path)
         try:
-            prepared = prepare_image((self.raw_root / path).read_bytes(), **asdict(self.packing))
+            prepared = prepare_image((self.raw_root / file).read_bytes(), **asdict(self.packing), box=box)
         except OSError as error:
             raise ConfigError(f"{self.raw_root / path}: changed since the decode check: {error}") from error
         if isinstance(prepared, Rejected):

@@ -1,12 +1,13 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_prep.images import check_image
-from data_prep.miniature.darkroom import ARTISTS, draw_item, encode
-from data_prep.miniature.raw_data import DEFECTS, Photo
+from data_prep.miniature.darkroom import ARTISTS, draw_item, draw_part, draw_parts, encode
+from data_prep.miniature.raw_data import DEFECTS, GROUND_PX, Part, Photo
 from data_prep.miniature.small_sets import STYLES
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
@@ -54,6 +55,18 @@ def test_an_items_photos_without_the_missing_one():
     assert draw_item(0, "stanford_cars", photos[2:]) == {
         "2.jpg": drawn["2.jpg"]
     }  # alone or together: the same bytes
+
+
+def test_parts_fill_their_boxes_and_are_cut_off_at_the_edge():
+    inside, over = Part("1", 4, 7, "road", (10, 20, 110, 90)), Part("2", 5, 8, "road", (250, -30, 350, 40))
+    skipped = Part("2", 5, 8, "road", (0, 100, 90, 200), "empty box")
+    photo = Photo("0.jpg", "1", 9, 0, "road", parts=(inside, over, skipped), artist="cars")
+    picture = draw_parts(0, "rpc", photo)
+    assert picture.shape == (*GROUND_PX[::-1], 3)
+    assert np.array_equal(picture[20:90, 10:110], draw_part(0, "rpc", "cars", inside))
+    assert np.array_equal(picture[:40, 250:], draw_part(0, "rpc", "cars", over)[30:, :70])
+    assert np.ptp(picture[100:200, :90], axis=(0, 1)).max() == 0
+    assert not np.array_equal(draw_part(0, "rpc", "cars", inside), draw_part(0, "rpc", "cars", replace(inside, view=8)))
 
 
 def test_every_data_set_has_its_painter():

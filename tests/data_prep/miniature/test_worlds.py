@@ -1,17 +1,25 @@
 """Every known data set in miniature: what its reader and the build make of it, beside what was drawn."""
 
+import io
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from data_prep.build import build
+from data_prep.crops import rows_of_boxes
 from data_prep.manifest import load_manifest
+from data_prep.miniature.darkroom import draw_parts
 from data_prep.miniature.worlds import LAYOUTS, QUICKSTART, count_photos
-from data_prep.mixture import MixtureConfig
+from data_prep.mixture import WITH_BOXES, MixtureConfig
 from data_prep.sample_world import MARK, RENDERED
+from data_prep.shards import iterate_shard
 from data_prep.sources import SOURCES
 
 SMALL = sorted(LAYOUTS.keys() - QUICKSTART.keys())
+SEED = 3  # of the miniatures of conftest.py
 BROKEN = {"truncated": "truncated", "empty": "empty file", "html": "html page"}
 PROTECTION = {"": 0, "train": 0, "val": 1, "test": 2}
 
@@ -137,3 +145,66 @@ def test_a_build_counts_what_was_drawn(miniature, tmp_path, source):
         assert sorted(entry.n_images for entry in manifest.classes) == sorted(sizes.values())
     n_read = sum(reader_reason(photo) is None for photo in data.photos if photo.listed)
     assert manifest.counts[source]["scan"]["images"] == n_read
+
+
+def drawn_boxes(photos):
+    """{path with box: (photo, part)}; a box that is drawn twice is one."""
+    found = {}
+    for photo in photos:
+        for part in photo.parts:
+            x0, y0, x1, y1 = part.box
+            found[f"{photo.path}#box={max(x0, 0)},{max(y0, 0)},{x1},{y1}"] = photo, part
+    return found
+
+
+def box_reasons(photos):
+    """{path with box: reject reason of the build, None for accepted} of what is drawn; {path: reason} without boxes."""
+    reasons = {p.path: "nothing annotated" for p in photos if p.listed and not p.parts}
+    seen = set()
+    for path, (photo, part) in sorted(drawn_boxes(photos).items()):
+        reason = part.reason or reader_reason(replace(photo, reason="")) or BROKEN.get(photo.defect)
+        if reason is None:
+            shown = (photo.item, photo.view, photo.style, photo.defect, part.box)
+            reason = "duplicate in class" if shown in seen else None
+            seen.add(shown)
+        reasons[path] = reason
+    return reasons
+
+
+@pytest.mark.parametrize("source", WITH_BOXES)
+def test_a_reader_reads_the_boxes_that_were_drawn(miniature, source):
+    root, data = miniature(source)
+    rows = rows_of_boxes(SOURCES[source].read_boxes(root / SOURCES[source].raw_dir), 0.0)
+    assert set(rows["path"]) == box_reasons(data.photos).keys()
+    read = {path: [key] for path, key in rows.select("path", "class_key").rows()}
+    drawn = {path: [part.class_key] for path, (_, part) in drawn_boxes(data.photos).items() if not part.reason}
+    assert classes_of({path: read[path] for path in drawn}) == classes_of(drawn)
+
+
+def brightness(rgb):
+    return rgb.astype(float).mean(axis=2)
+
+
+@pytest.mark.parametrize("source", WITH_BOXES)
+def test_a_build_packs_the_boxes_as_they_were_drawn(miniature, tmp_path, source):
+    root, data = miniature(source)
+    one = {"source": source, "split": "official", "crops": {}}
+    mixture = MixtureConfig(name="one", seed=0, image_px=400, jpeg_quality=95, samples_per_shard=500, sources=[one])
+    manifest = load_manifest(build(mixture, root, tmp_path, n_workers=1).parent)
+    reasons = box_reasons(data.photos)
+    assert manifest.rejects == Counter(filter(None, reasons.values()))
+    drawn, packed, away = drawn_boxes(data.photos), {}, []
+    for shard in manifest.shards:
+        for _, jpeg, sample in iterate_shard(tmp_path / "one" / shard.path):
+            path = sample["source_path"].removeprefix(SOURCES[source].raw_dir + "/")
+            photo, part = drawn[f"{path}#box={','.join(map(str, sample['crop']))}"]
+            packed[path, part.box] = part.class_key
+            x0, y0, x1, y1 = part.box
+            picture = draw_parts(SEED, source, photo)
+            expected = brightness(picture[max(y0, 0) : y1, max(x0, 0) : x1])
+            assert (sample["original_width_px"], sample["original_height_px"]) == expected.shape[::-1]
+            found = brightness(np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB")))
+            assert np.abs(found - expected).mean() < 8, path  # the file was a JPEG before
+            away.append(np.abs(found[:-2, :-2] - expected[2:, 2:]).mean() / np.abs(found - expected).mean())
+    assert len(packed) == sum(reason is None for reason in reasons.values())
+    assert np.median(away) > 1.5  # two pixels beside the box it would not look the same

@@ -17,6 +17,21 @@ def lay_out(tmp_path):
 
 
 @pytest.fixture
+def boxes_seen():
+    """boxes_seen(rows): (class_key, path with its box, reject_reason) of each row of boxes, after the scan's checks."""
+    from data_prep.catalogue import check_catalogue, make_catalogue
+    from data_prep.crops import rows_of_boxes
+
+    def look(rows):
+        cut = rows_of_boxes(rows, 0.0)
+        check_catalogue(make_catalogue(cut, "source", "domain", "raw"), "test")
+        assert set(cut["split"]) == {"train"}
+        return cut.select("class_key", "path", "reject_reason").rows()
+
+    return look
+
+
+@pytest.fixture
 def seen():
     """seen(rows): (class_key, path, split, role, reject_reason) of each row, after the checks of the scan."""
     from data_prep.catalogue import check_catalogue, make_catalogue

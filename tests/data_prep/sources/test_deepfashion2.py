@@ -3,7 +3,7 @@ import json
 import pytest
 
 from data_prep.errors import ConfigError
-from data_prep.sources.deepfashion2 import read_rows
+from data_prep.sources.deepfashion2 import read_boxes, read_rows
 
 
 def annotation(pair, *garments):
@@ -27,6 +27,25 @@ def test_a_single_garment_with_a_style_is_an_identity(lay_out, seen):
         ("uncropped-000004", pictures[3], "train", "", "several things in one picture"),
         ("2/1/1", "train/image/000005.jpg", "train", "", "missing file"),
     ]
+
+
+def test_each_garment_is_cut_out_by_its_corners(lay_out, boxes_seen):
+    garments = {
+        "item1": {"category_id": 1, "style": 1, "bounding_box": [9, 12, 150, 170]},
+        "item2": {"category_id": 8, "style": 0, "bounding_box": [160, 20, 300, 180]},
+        "item10": {"category_id": 8, "style": 2, "bounding_box": [1, 2, 3, 4]},
+    }
+    lists = {f"train/annos/{n}.json": json.dumps({"pair_id": n, **garments}) for n in (1, 2)}
+    assert boxes_seen(read_boxes(lay_out(["train/image/1.jpg"], lists))) == [
+        ("1/1/1", "train/image/1.jpg#box=9,12,150,170", None),
+        ("unpaired-1", "train/image/1.jpg#box=160,20,300,180", "garment without an identity"),
+        ("1/8/2", "train/image/1.jpg#box=1,2,3,4", None),
+        ("2/1/1", "train/image/2.jpg#box=9,12,150,170", "missing file"),
+        ("unpaired-2", "train/image/2.jpg#box=160,20,300,180", "garment without an identity"),
+        ("2/8/2", "train/image/2.jpg#box=1,2,3,4", "missing file"),
+    ]
+    with pytest.raises(ConfigError, match=r"3\.json: got box None, expected four finite numbers"):
+        read_boxes(lay_out([], {"train/annos/3.json": annotation(1, (1, 1))}))
 
 
 def test_no_annotations(lay_out):
