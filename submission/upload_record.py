@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from data_prep.errors import ContractError
-from data_prep.files import writing_atomically
+from data_prep.files import write_json, writing_atomically
 from submission.upload_plan import Plan
 
 RECORD_NAME = "upload.json"
@@ -45,8 +45,7 @@ def read_record(plan: Plan) -> dict:
 
 def write_record(plan: Plan, record: dict) -> None:
     """Write `upload.json`, whole."""
-    with writing_atomically(plan.run_dir / RECORD_NAME) as unfinished_path:
-        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_json(plan.run_dir / RECORD_NAME, record)
 
 
 def add_score(plan: Plan, record: dict) -> Path:
