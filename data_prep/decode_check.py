@@ -94,7 +94,7 @@ def check_files(task: CheckTask) -> int:
     found, encoded = [], {}
     how_to_encode = None if task.image is None else asdict(task.image)
     for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
-        facts, jpeg = _check_picture(f"{task.raw_root}/{path}", task.image_px, how_to_encode if is_ahead else None)
+        facts, jpeg = _check_file(f"{task.raw_root}/{path}", task.image_px, how_to_encode if is_ahead else None)
         found.append((path, size_bytes, mtime_ns, *facts))
         if is_ahead and facts[-2] is None:
             encoded[picture_key(facts[0], path)] = jpeg
@@ -106,7 +106,7 @@ def check_files(task: CheckTask) -> int:
     return len(found)
 
 
-def _check_picture(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
+def _check_file(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
     """FOUND_COLUMNS of one picture, and its JPEG bytes: None for those that are not made or are the file itself."""
     file, box = split_box(path)
     try:
