@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from data_prep.encoded_ahead import ImageSettings, encoded_folder, read_encoded, read_index, write_encoded
+from data_prep.encoded_ahead import ImageSettings, encoded_folder, picture_key, read_encoded, read_index, write_encoded
 
 
 def test_pictures_are_found_by_the_hash_of_their_raw_file(tmp_path):
@@ -30,3 +30,8 @@ def test_other_settings_have_their_own_folder(tmp_path):
     others = [replace(settings, image_px=65), replace(settings, jpeg_quality=91), ImageSettings(64, 90, True)]
     assert len({encoded_folder(tmp_path, image) for image in (settings, *others)}) == 4
     assert encoded_folder(tmp_path, settings) == encoded_folder(tmp_path, ImageSettings(64, 90))
+
+
+def test_a_box_is_another_picture_than_its_file():
+    assert picture_key("ab", "scene.jpg") == "ab"
+    assert picture_key("ab", "scene.jpg#box=1,2,3,4") == "ab#box=1,2,3,4"
