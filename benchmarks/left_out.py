@@ -163,16 +163,20 @@ def _mean(runs: list[dict], what: str, domain: str) -> float:
 
 
 def main() -> None:
+    pairs = {"+".join(pair): pair for pair in PAIRS}
     parser = argparse.ArgumentParser(prog="python -m benchmarks.left_out", description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shards", type=Path, required=True, help="the packed mixture")
     parser.add_argument("--runs", type=Path, default=Path("runs/left_out"), help="where the runs and the table land")
     parser.add_argument("--recipes", nargs="+", choices=list(load_recipes()), default=["ours"], metavar="RECIPE")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--pairs", nargs="+", choices=list(pairs), default=list(pairs), metavar="PAIR",
+                        help=f"which are left out, of {', '.join(pairs)} (default: each in turn)")
     parser.add_argument("--write", type=Path, help=f"also put the table into this file, under {HEADING!r}")
     options = parser.parse_args()
     scores = {
-        name: [score_run(name, pair, seed, options.shards, options.runs) for pair in PAIRS for seed in options.seeds]
+        name: [score_run(name, pairs[pair], seed, options.shards, options.runs)
+               for pair in options.pairs for seed in options.seeds]
         for name in options.recipes
     }
     lines = table_of(scores)

@@ -28,10 +28,15 @@ def load_recipes() -> dict[str, dict]:
     return {name: recipe for name, recipe in tree.items() if not name.startswith(".")}
 
 
+def evaluation_of(name: str, seed: int, runs_dir: Path) -> Path:
+    """Where the scores of a run are, once it is finished."""
+    return runs_dir / f"{name}-seed{seed}" / "evaluation.json"
+
+
 def train_and_score(name: str, recipe: dict, seed: int, shards_dir: Path, runs_dir: Path) -> dict:
     """What `train.evaluate` says of one run; trained first if it is not there."""
-    run_dir = runs_dir / f"{name}-seed{seed}"
-    evaluation = run_dir / "evaluation.json"
+    evaluation = evaluation_of(name, seed, runs_dir)
+    run_dir = evaluation.parent
     if not evaluation.is_file():
         run_dir.mkdir(parents=True, exist_ok=True)
         config_path = runs_dir / "configs" / f"{name}-seed{seed}.yaml"
@@ -144,15 +149,18 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/recipes"), help="where the runs and the table land")
     parser.add_argument("--only", nargs="+", choices=list(recipes), default=list(recipes), metavar="RECIPE")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--train", action=argparse.BooleanOptionalAction, default=True,
+                        help="--no-train: the table of the runs that are finished")
     parser.add_argument("--write", type=Path, help=f"also put the table into this file, under {HEADING!r}")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     scores = score_untrained(options.shards, options.runs, options.seeds)
     for seed in options.seeds:
         for name in options.only:
-            scores.setdefault(name, []).append(
-                train_and_score(name, recipes[name], seed, options.shards, options.runs)
-            )
+            if options.train or evaluation_of(name, seed, options.runs).is_file():
+                scores.setdefault(name, []).append(
+                    train_and_score(name, recipes[name], seed, options.shards, options.runs)
+                )
     lines = table_of(scores)
     (options.runs / "recipes.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw(scores, options.runs / "recipes.png")
