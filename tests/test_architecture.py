@@ -37,6 +37,7 @@ REQUIRED_ARGUMENTS = {
     "train/choose_sources.py": ["quickstart", "--shards", "shards/x"],
     "train/score_labels.py": ["quickstart", "--tower", "ViT-L-14", "--weights", "hub:x"],
     "export/convert.py": ["final.ckpt"], "export/budget.py": ["saved_model.pt"],
+    "export/host_runtime.py": [],
     "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
     "submission/compare.py": ["runs/a", "runs/b"],
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
