@@ -9,6 +9,7 @@ POCKET   ?=
 KERNEL   ?=
 SET      ?=
 WORKERS  ?= $(shell nproc 2>/dev/null || echo 2)
+PYTHON38 ?=
 PYTHON3  ?= python3
 VENV     ?= .venv
 PYTHON   := $(VENV)/bin/python
@@ -63,9 +64,8 @@ bench: $(VENV)/.installed  ## the figures in benchmarks/RESULTS.md
 notebooks: $(VENV)/.installed  ## run the notebooks in place of the commands
 	$(PYTHON) -m pytest -q -m slow tests/test_notebooks.py
 
-host-runtime:  ## the challenge host's PyTorch 1.11 in .venv-host (PYTHON38=python3.8), for the load check
-	$(or $(PYTHON38),python3.8) -m venv .venv-host
-	.venv-host/bin/pip install --quiet torch==1.11.0 'numpy<1.24'
+host-runtime: $(VENV)/.installed  ## the challenge host's PyTorch 1.11, once, in the user's cache (PYTHON38=python3.8)
+	$(PYTHON) -m export.host_runtime $(if $(PYTHON38),--python $(PYTHON38))
 
 data: $(SHARDS)/manifest.json  ## pack the mixture: shards/<mixture>/manifest.json
 train: $(RUN_DIR)/final.ckpt  ## train: runs/<run>/final.ckpt

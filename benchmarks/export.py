@@ -180,7 +180,7 @@ def main() -> None:
     options = parser.parse_args()
     import torch
 
-    from export.host_runtime import find_host_python
+    from export.host_environment import find_host_python
 
     torch.set_num_threads(1)  # both sides: a core each is what a loaded machine can give
     towers, n_images = (["ViT-B-32"], 25) if options.quick else (options.towers, options.images)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.result_tables import put_table
+
+HEADING = "## Recipes side by side"
 RECIPES_PATH = Path(__file__).with_name("recipes.yaml")
 UNTRAINED = ("off_the_shelf", "pca_whitened_64", "pca_64", "random_projection_64")
 IMAGE_PX = 160  # of everything that is scored
@@ -25,10 +28,15 @@ def load_recipes() -> dict[str, dict]:
     return {name: recipe for name, recipe in tree.items() if not name.startswith(".")}
 
 
+def evaluation_of(name: str, seed: int, runs_dir: Path) -> Path:
+    """Where the scores of a run are, once it is finished."""
+    return runs_dir / f"{name}-seed{seed}" / "evaluation.json"
+
+
 def train_and_score(name: str, recipe: dict, seed: int, shards_dir: Path, runs_dir: Path) -> dict:
     """What `train.evaluate` says of one run; trained first if it is not there."""
-    run_dir = runs_dir / f"{name}-seed{seed}"
-    evaluation = run_dir / "evaluation.json"
+    evaluation = evaluation_of(name, seed, runs_dir)
+    run_dir = evaluation.parent
     if not evaluation.is_file():
         run_dir.mkdir(parents=True, exist_ok=True)
         config_path = runs_dir / "configs" / f"{name}-seed{seed}.yaml"
@@ -36,12 +44,12 @@ def train_and_score(name: str, recipe: dict, seed: int, shards_dir: Path, runs_d
         text = yaml.safe_dump({**recipe, "name": name, "seed": seed}, sort_keys=False)
         config_path.write_text(text, encoding="utf-8")
         places = ["--shards", str(shards_dir), "--run-dir", str(run_dir), "--features-dir", str(runs_dir / "features")]
-        _run("train.fit", str(config_path), "--resume", *places)
-        _run("train.evaluate", str(run_dir / "final.ckpt"), "--shards", str(shards_dir))
+        run_module("train.fit", str(config_path), "--resume", *places)
+        run_module("train.evaluate", str(run_dir / "final.ckpt"), "--shards", str(shards_dir))
     return json.loads(evaluation.read_text(encoding="utf-8"))["merged"]
 
 
-def _run(module: str, *arguments: str) -> None:
+def run_module(module: str, *arguments: str) -> None:
     subprocess.run([sys.executable, "-m", module, *arguments], check=True)
 
 
@@ -49,7 +57,9 @@ def score_untrained(shards_dir: Path, runs_dir: Path, seeds: list[int]) -> dict[
     """The tower as it comes: its wide features, and fixed projections of them fitted on the train images."""
     path = runs_dir / "untrained.json"
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        if len(scores["random_projection_64"]) == len(seeds):
+            return scores
     import numpy as np
 
     from train.config import TrainConfig
@@ -139,17 +149,23 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/recipes"), help="where the runs and the table land")
     parser.add_argument("--only", nargs="+", choices=list(recipes), default=list(recipes), metavar="RECIPE")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--train", action=argparse.BooleanOptionalAction, default=True,
+                        help="--no-train: the table of the runs that are finished")
+    parser.add_argument("--write", type=Path, help=f"also put the table into this file, under {HEADING!r}")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     scores = score_untrained(options.shards, options.runs, options.seeds)
     for seed in options.seeds:
         for name in options.only:
-            scores.setdefault(name, []).append(
-                train_and_score(name, recipes[name], seed, options.shards, options.runs)
-            )
+            if options.train or evaluation_of(name, seed, options.runs).is_file():
+                scores.setdefault(name, []).append(
+                    train_and_score(name, recipes[name], seed, options.shards, options.runs)
+                )
     lines = table_of(scores)
     (options.runs / "recipes.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     draw(scores, options.runs / "recipes.png")
+    if options.write:
+        put_table(options.write, HEADING, lines)
     print("\n".join(lines))
 
 

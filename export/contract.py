@@ -14,7 +14,8 @@ from torch import Tensor
 
 from data_prep.errors import ConfigError, ContractError
 from export.archive import archive_version, device_tags
-from export.host_runtime import HOST_TORCH, VARIABLE, embed_in_host, find_host_python
+from export.host_calls import embed_in_host
+from export.host_environment import HOST_TORCH, VARIABLE, find_host_python
 
 HOST_MAX_VERSION = 9
 MIN_COSINE = 0.9999

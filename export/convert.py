@@ -25,6 +25,16 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _provide_host() -> None:
+    """The host's own PyTorch, made where a Python for it is found; the export goes on without one."""
+    from export.host_environment import NoHostPython, provide_host_python
+
+    try:
+        provide_host_python()
+    except NoHostPython as reason:
+        print(f"the file will not be proven on torch 1.11: {reason}", flush=True)
+
+
 def main(arguments: list[str]) -> int:
     options = parse_arguments(arguments)
     from data_prep.errors import ConfigError, ContractError
@@ -36,6 +46,7 @@ def main(arguments: list[str]) -> int:
 
         print(f"exporting {options.checkpoint}", flush=True)
         checkpoint = load_model(options.checkpoint)
+        _provide_host()
         report = export_checked(checkpoint, out_path, options.out_dim, options.allow_over_budget, options.weights)
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

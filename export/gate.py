@@ -11,12 +11,17 @@ from data_prep.files import sha256_of_file, write_json, writing_atomically
 from export.archive import archive_version
 from export.budget import Budget, estimate_budget
 from export.contract import CheckResult, check_contract
+from export.host_environment import find_host_python
+from export.host_proof import prove_on_host, written_samples
 from export.parity import check_parity
-from export.sample_images import sample_images
+from export.sample_images import SIZES_PX, sample_images
 from export.torchscript import export_submission
 from train.model.image_model import ImageModel
 
 FORMAT = 1
+HOST_CHECK = "host runtime"
+# Two against the eager model: all odd sizes went through both runtimes before, and a large tower takes its time.
+PROOF_SIZES_PX = SIZES_PX[:2]
 
 
 class Exportable(Protocol):
@@ -44,8 +49,9 @@ def export_checked(
             export_submission(checkpoint.model, unfinished_path, weights)
             budget = estimate_budget(unfinished_path)
             parity = check_parity(unfinished_path, checkpoint.model, sample_images())
+            contract = check_contract(unfinished_path, out_dim)
             checks = [
-                *check_contract(unfinished_path, out_dim),
+                *(_with_proof(check, unfinished_path, checkpoint.model) for check in contract),
                 parity.check,
                 budget_check(budget, allow_over_budget),
             ]
@@ -74,6 +80,18 @@ def budget_check(budget: Budget, allow_over_budget: bool) -> CheckResult:
     if budget.verdict == "over" and allow_over_budget:
         return CheckResult("budget", None, f"{detail}; allowed by --allow-over-budget")
     return CheckResult("budget", {"over": False, "unknown": None}.get(budget.verdict, True), detail)
+
+
+def _with_proof(check: CheckResult, model_path: Path, model: ImageModel) -> CheckResult:
+    """The check of the host's runtime goes on: there, as the file gives here, and then as the eager model gives."""
+    if check.name != HOST_CHECK or check.ok is not True:
+        return check
+    python = find_host_python()
+    if python is None:
+        return check
+    with written_samples(PROOF_SIZES_PX) as paths:
+        proof = prove_on_host(python, model_path, model, paths)
+    return CheckResult(check.name, proof.ok, f"{check.detail}; {proof.describe()}")
 
 
 def _refuse_failed(checks: list[CheckResult], out_path: Path) -> None:

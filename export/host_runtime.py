@@ -1,84 +1,75 @@
-"""The host's own PyTorch, if this machine has it: the only full proof that a file loads there.
+"""Prove a file on the host's PyTorch 1.11: python -m export.host_runtime runs/x/saved_model.pt [--images folder]
 
-`make host-runtime` puts torch 1.11.0 (which needs Python 3.7 to 3.10) into `.venv-host`; the environment
-variable GUIE_HOST_PYTHON names another interpreter that has it. Everything runs in a subprocess: 1.11 aborts
-the whole process on some files that it cannot read.
+Without a file: make the environment where it is missing, and print its interpreter.
 """
 
-import os
-import subprocess
-import tempfile
+import argparse
+import json
+import sys
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from data_prep.errors import ConfigError, ContractError
-
-HOST_TORCH = "1.11"
-VARIABLE = "GUIE_HOST_PYTHON"
-_PROBE_DIR = Path(__file__).parent
-_DEFAULT_PYTHON = Path(__file__).parent.parent / ".venv-host" / "bin" / "python"
-_TIMEOUT_SECONDS = 1800  # real-size towers take a quarter of a minute an image on one core
-_CALL = "import sys; sys.path.append(sys.argv[1]); import host_probe; getattr(host_probe, sys.argv[2])(*sys.argv[3:])"
+RECORD_NAME = "host_runtime.json"
 
 
-def find_host_python() -> Path | None:
-    """Interpreter with the host's PyTorch, or None where there is none.
-
-    Raises:
-        ConfigError: GUIE_HOST_PYTHON names something that is not an interpreter with torch 1.11.
-    """
-    named = os.environ.get(VARIABLE)
-    if not named and not _DEFAULT_PYTHON.is_file():
-        return None
-    python = Path(named) if named else _DEFAULT_PYTHON
-    where = f"{VARIABLE}={named}" if named else str(python)
-    if not python.is_file():
-        raise ConfigError(f"{where}: no such file; expected a Python interpreter with torch {HOST_TORCH}")
-    answer = _run(python, ["print_version"], timeout_seconds=120)
-    if answer.returncode != 0:
-        raise ConfigError(f"{where}: expected torch {HOST_TORCH}, got: {_last_line(answer.stderr)}")
-    if not answer.stdout.startswith(f"{HOST_TORCH}."):
-        raise ConfigError(f"{where}: expected torch {HOST_TORCH}, got {answer.stdout.strip()}")
-    return python
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m export.host_runtime", description=__doc__, allow_abbrev=False)
+    parser.add_argument("model", type=Path, nargs="?", help="runs/<run>/saved_model.pt")
+    parser.add_argument("--checkpoint", type=Path, help="what it was made from (default: final.ckpt beside it)")
+    parser.add_argument("--images", type=Path, help="a folder of pictures to embed, beside the made ones")
+    parser.add_argument("--python", type=Path, help="Python 3.8 to 3.10 to make the environment from")
+    return parser.parse_args(arguments)
 
 
-def embed_in_host(python: Path, model_path: Path, images: list[Tensor]) -> tuple[str, list[Tensor]]:
-    """Load the model there and embed images, uint8 [3, H, W] each.
+def main(arguments: list[str]) -> int:
+    options = parse_arguments(arguments)
+    from data_prep.errors import ConfigError, ContractError
+    from export.host_environment import NoHostPython, provide_host_python
 
-    Returns:
-        The torch version and one float32 [D] an image.
-
-    Raises:
-        ContractError: it did not load or run there, with the host's own words.
-    """
-    with tempfile.TemporaryDirectory(prefix="host-probe-") as folder:
-        inputs, outputs = Path(folder) / "inputs.pt", Path(folder) / "outputs.pt"
-        torch.save(images, inputs)
-        files = [str(Path(model_path).resolve()), str(inputs), str(outputs)]
-        try:
-            answer = _run(python, ["embed", *files], _TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise ContractError(f"{model_path}: torch {HOST_TORCH} took over {_TIMEOUT_SECONDS} s") from error
-        if answer.returncode != 0:
-            ending = f"aborted by signal {-answer.returncode}" if answer.returncode < 0 else _last_line(answer.stderr)
-            raise ContractError(f"{model_path}: does not run in torch {HOST_TORCH}: {ending}")
-        result = torch.load(outputs, weights_only=True)
-    return result["torch"], result["embeddings"]
+    try:
+        python = provide_host_python(options.python)
+        if options.model is None:
+            print(python)
+            return 0
+        return prove(python, options)
+    except NoHostPython as error:
+        print(f"error: not proven on torch 1.11: {error}", file=sys.stderr)
+        return 2
+    except (ConfigError, ContractError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, ContractError) else 2
 
 
-def operators_of_host(python: Path) -> list[str]:
-    """Every operator the host's PyTorch knows, sorted; what `operators_torch_1_11.txt` was made from."""
-    return _run(python, ["print_operators"], timeout_seconds=120).stdout.split()
+def prove(python: Path, options: argparse.Namespace) -> int:
+    """Run the proof, print its summary, and leave `host_runtime.json` beside the file."""
+    from data_prep.errors import ContractError
+    from export.host_proof import MORE_SIZES_PX, model_of, pictures_below, prove_on_host, summary, written_samples
+    from export.sample_images import SIZES_PX
+
+    checkpoint = options.checkpoint or options.model.with_name("final.ckpt")
+    own = pictures_below(options.images) if options.images else []
+    model, model_sha256 = model_of(options.model, checkpoint)
+    record_path = options.model.with_name(RECORD_NAME)
+    record_path.unlink(missing_ok=True)  # of an earlier proof, should this one not come to its end
+    about = {"model": options.model.name, "model_sha256": model_sha256}
+    try:
+        with written_samples((*SIZES_PX, *MORE_SIZES_PX)) as made:
+            proof = prove_on_host(python, options.model, model, [*made, *own])
+    except ContractError as error:
+        write_record(record_path, {**about, "ok": False, "versions": {}, "pictures": [], "error": str(error)})
+        raise
+    write_record(record_path, {**about, **proof.to_dict()})
+    print("\n".join(summary(proof, checkpoint)))
+    print(f"{'passed' if proof.ok else 'FAILED'}; wrote {record_path}")
+    return 0 if proof.ok else 1
 
 
-def _run(python: Path, call: list[str], timeout_seconds: float) -> subprocess.CompletedProcess:
-    """Call a function of the probe; -I keeps this project's PYTHONPATH out of the other Python."""
-    command = [str(python), "-I", "-c", _CALL, str(_PROBE_DIR), *call]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds)
+def write_record(path: Path, record: dict) -> None:
+    """Whole or not at all; `submission.package` refuses a file whose record is not ok."""
+    from data_prep.files import writing_atomically
+
+    with writing_atomically(path) as unfinished_path:
+        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no message"
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

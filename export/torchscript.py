@@ -20,11 +20,13 @@ from torch import Tensor, nn
 from data_prep.errors import ContractError
 from data_prep.files import writing_atomically
 from export.archive import rewrite_for_host
+from export.fixed_rotary import fix_rotary
 from export.half_storage import store_half
 from export.pil_resize import pillow_shrinks_tall_first
 from export.portable_calls import portable_calls
 from export.portable_vit import PortableViT, is_portable, portable_vit
 from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
+from export.unknown_operators import refuse_unknown_operators
 from train.data.preprocessing import PreprocessSpec
 from train.model.embedder import N_SIZE_NUMBERS, Embedder
 from train.model.heads import folded
@@ -40,12 +42,13 @@ def export_submission(model: ImageModel, path: Path, weights: str = "fp32") -> N
     before. What the file must satisfy is checked by `export.contract`, not here.
 
     Raises:
-        ContractError: a tower cannot be traced or the wrapper not compiled.
+        ContractError: a tower cannot be traced or the wrapper not compiled, or uses an operator that the host lacks.
         OSError: the disk has no room for the file and for the copy it is made of.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     scripted = script_submission(model, weights)
+    refuse_unknown_operators(scripted)
     _require_room(scripted, path)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
         saved = Path(folder) / "saved_model.pt"
@@ -92,7 +95,10 @@ def _member(embedder: Embedder, spec: PreprocessSpec, weight: float, weights: st
     for image_px, frames in spec.frames_by_size().items():
         views = [FrameViews(spec, frame, pillow_shrinks_tall_first()) for frame in frames]
         n_views = sum(len(view.flips) for view in views)
-        own = _traced(tower, torch.zeros(n_views, 3, image_px, image_px)) if is_traced else tower
+        example = torch.zeros(n_views, 3, image_px, image_px)
+        if is_traced:
+            fix_rotary(tower, example)
+        own = _traced(tower, example) if is_traced else tower
         sizes.append(SizeModel(own, head, views, embedder.image_sizes))
     return MemberModel(sizes, weight)
 

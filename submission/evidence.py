@@ -12,6 +12,8 @@ ZIP_NAME = "submission.zip"
 # Checks of `export.json` that may be "not run" (ok: null): no host runtime on this machine; a budget that
 # could not be modelled, or that the user waived when exporting.
 MAY_BE_OPEN = ("host runtime", "budget")
+_HOST_NAME = "host_runtime.json"  # of a proof on the host's PyTorch after the export
+_HOST_CHECK = "host runtime"
 _EXPORT_KEYS = ("model_sha256", "checkpoint_sha256", "checks")
 _VALIDATION_KEYS = ("model_sha256", "mMP@5", "interval_95", "per_domain", "n_queries", "n_index", "baselines",
                     "embedding_dim", "data_sha256", "image_source")  # fmt: skip
@@ -42,6 +44,7 @@ def check_evidence(run_dir: Path) -> Evidence:
     validation = _read_record(run_dir / "validation.json", "validate", _VALIDATION_KEYS)
     _check_same_model(run_dir / "export.json", export, model_sha256, "export")
     _check_same_model(run_dir / "validation.json", validation, model_sha256, "validate")
+    export = {**export, "checks": _with_later_proof(run_dir / _HOST_NAME, export["checks"] or [], model_sha256)}
     _check_export(run_dir / "export.json", export)
     return Evidence(model_path, model_sha256, export, validation)
 
@@ -52,6 +55,21 @@ def _check_same_model(path: Path, record: dict, model_sha256: str, step: str) ->
         raise ContractError(
             f"{path}: is about model {got[:12]}, but {MODEL_NAME} is {model_sha256[:12]}; run make {step} again"
         )
+
+
+def _with_later_proof(path: Path, checks: list[dict], model_sha256: str) -> list[dict]:
+    """The checks of the export; that of the host's runtime as `export.host_runtime` found it later, if it did."""
+    if not path.is_file():
+        return checks
+    record = _read_record(path, "host-runtime", ("model_sha256", "ok", "versions", "pictures"))
+    if record["model_sha256"] != model_sha256:
+        return checks  # of an earlier export: it says nothing of this file
+    verdict = {True: "passed", False: "failed"}[bool(record["ok"])]
+    worst = min((picture["cosine"] for picture in record["pictures"]), default=float("nan"))
+    compared = f"torch {record['versions'].get('torch')}, {len(record['pictures'])} pictures"
+    detail = record.get("error") or f"{compared}: cosine {worst:.7f} at least"
+    proof = {"name": _HOST_CHECK, "ok": bool(record["ok"]), "verdict": verdict, "detail": f"{detail} ({path.name})"}
+    return [proof if check["name"] == _HOST_CHECK else check for check in checks]
 
 
 def _check_export(path: Path, export: dict) -> None:

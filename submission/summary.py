@@ -73,6 +73,7 @@ def verdict_table(export: dict, zip_path: str) -> Table:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("contract", describe_checks(export["checks"]))
+    table.add_row("host", describe_host(export["checks"]))
     table.add_row("budget", describe_budget(export.get("budget") or {}))
     table.add_row("model", f"sha256 {export['model_sha256'][:16]}")
     table.add_row("zip", zip_path)
@@ -90,6 +91,19 @@ def describe_checks(checks: list[dict]) -> str:
         [c["name"] for c in checks if c["ok"] is None],
     )
     return f"{passed} of {len(checks)} checks passed" + (f"; not run: {', '.join(open_)}" if open_ else "")
+
+
+def describe_host(checks: list[dict]) -> str:
+    """Whether the file was run in the host's own PyTorch.
+
+    >>> describe_host([{"name": "host runtime", "ok": None, "detail": "no torch 1.11 here"}])
+    'not proven on torch 1.11: no torch 1.11 here'
+    >>> describe_host([{"name": "host runtime", "ok": True, "detail": "torch 1.11.0, 5 pictures"}])
+    'proven: torch 1.11.0, 5 pictures'
+    """
+    found = next((check for check in checks if check["name"] == "host runtime"), {})
+    said = found.get("detail", "the export does not say")
+    return f"proven: {said}" if found.get("ok") is True else f"not proven on torch 1.11: {said}"
 
 
 def describe_budget(budget: dict) -> str:

@@ -1,6 +1,8 @@
-"""A web server on 127.0.0.1 that misbehaves as it is told, and a stand-in for Kaggle's site on it."""
+"""A web server on 127.0.0.1 that misbehaves as it is told, a stand-in for Kaggle's site on it, and who may see the
+host's PyTorch."""
 
 import json
+import os
 import re
 import threading
 import time
@@ -8,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from export.host_environment import VARIABLE, WITHOUT, environment_dir
 
 
 @dataclass
@@ -190,3 +194,17 @@ def kaggle_site(web, without_credentials, monkeypatch):
     monkeypatch.setenv("KAGGLE_USERNAME", "jane")
     monkeypatch.setenv("KAGGLE_KEY", KEY)
     return KaggleStandIn(web)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _host_is_not_made():
+    """No test makes the host's PyTorch 1.11, a download; slow ones use it where `make host-runtime` has made it."""
+    if not os.environ.get(VARIABLE) and not environment_dir().is_dir():
+        os.environ[VARIABLE] = WITHOUT  # the whole session's: processes that tests start see it too
+
+
+@pytest.fixture(autouse=True)
+def _host_for_slow_tests_only(request, monkeypatch):
+    """Whether this machine has the host's PyTorch must not change what the default tests see."""
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setenv(VARIABLE, WITHOUT)

@@ -53,6 +53,9 @@ class ClassifierConfig(BaseModel, extra="forbid", frozen=True):
 
     `start`: `new` (random), `class_means` (of the embeddings so far) or `keep` (carried by class from the last stage
     that had it). Learning-rate rules see the centres as `classifier.centres`.
+    Above `chunk_above_logits` (batch of a device x classes x sub-centres) the softmax goes over chunks of classes and
+    no table of all cosines is made: the same loss and gradients up to float32 rounding, faster and with far less
+    memory. Margin `adacos` and stages with `domain_teachers` need that table and always make it.
     """
 
     start: Literal["new", "class_means", "keep"] = "new"
@@ -61,6 +64,7 @@ class ClassifierConfig(BaseModel, extra="forbid", frozen=True):
     scale: float = Field(default=30.0, gt=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     focal_gamma: float = Field(default=0.0, ge=0, description="focal loss: images already right count less")
+    chunk_above_logits: int = Field(default=2**23, ge=0, description="0: always in chunks")
 
 
 class DistillationConfig(BaseModel, extra="forbid", frozen=True):

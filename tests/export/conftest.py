@@ -1,36 +1,64 @@
 """A tiny trained-looking embedder and its exported file, made once for all tests of the package."""
 
-import os
-from pathlib import Path
+import contextlib
+import io
+import json
 
 import pytest
 import torch
 
-from export import host_runtime
+from export import host_probe, host_proof
+from export.host_calls import HostAnswer
+from export.host_environment import find_host_python
 from export.torchscript import export_submission
 from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import build_embedder
 from train.model.image_model import ImageModel
 
-_IN_REPOSITORY = Path(__file__).parents[2] / ".venv-host" / "bin" / "python"
-_HOST = Path(os.environ.get("GUIE_HOST_PYTHON") or _IN_REPOSITORY)
 
-
-@pytest.fixture(autouse=True)
-def _no_host(monkeypatch, tmp_path):
-    """Whether this machine has the host's PyTorch must not change what the tests see; see `real_host`."""
-    monkeypatch.delenv("GUIE_HOST_PYTHON", raising=False)
-    monkeypatch.setattr(host_runtime, "_DEFAULT_PYTHON", tmp_path / "no-host")
+@pytest.fixture
+def real_host():
+    """The host's own PyTorch, for slow tests; skipped where there is none."""
+    python = find_host_python()
+    if python is None:
+        pytest.skip("no torch 1.11 here: make host-runtime makes it")
+    return python
 
 
 @pytest.fixture
-def real_host(monkeypatch):
-    """The host's own PyTorch, in use for this test; skipped where there is none."""
-    if not _HOST.is_file():
-        pytest.skip("no torch 1.11 here: make host-runtime makes it")
-    monkeypatch.setenv("GUIE_HOST_PYTHON", str(_HOST))
-    return _HOST
+def make_python(tmp_path):
+    """An executable that claims a torch version and otherwise runs `otherwise`."""
+
+    def make(version, otherwise="exit 3"):
+        python = tmp_path / f"python-{version}"
+        python.write_text(
+            '#!/bin/sh\nfor word in "$@"; do\n'
+            f'  if [ "$word" = print_version ]; then echo {version}; exit 0; fi\ndone\n{otherwise}\n'
+        )
+        python.chmod(0o755)
+        return python
+
+    return make
+
+
+@pytest.fixture
+def probe_in_this_process(monkeypatch, tmp_path):
+    """Proofs run the probe here: what is tested is what becomes of its answer, and a process takes seconds."""
+
+    def embed_pictures(python, model_path, paths, on_picture=lambda: None):
+        inputs, outputs = tmp_path / "probe-paths.json", tmp_path / "probe-outputs.pt"
+        inputs.write_text(json.dumps([str(path) for path in paths]))
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            host_probe.embed_pictures(str(model_path), str(inputs), str(outputs))
+        for _ in said.getvalue().splitlines():
+            on_picture()
+        answer = torch.load(outputs, weights_only=True)
+        inputs.unlink()
+        outputs.unlink()
+        return HostAnswer(answer["versions"], answer["embeddings"], answer["pixels"])
+
+    monkeypatch.setattr(host_proof, "embed_pictures_in_host", embed_pictures)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 
-from export.host_runtime import embed_in_host
+from export.host_calls import embed_in_host
 from export.torchscript import export_submission
 from train.data.preprocessing import RESIZE_RULES, View
 from train.model.image_model import ImageModel

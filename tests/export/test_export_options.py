@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from export.contract import check_contract
-from export.host_runtime import embed_in_host
+from export.host_calls import embed_in_host
 from export.parity import check_parity
 from export.sample_images import sample_images
 from export.torchscript import export_submission

@@ -1,6 +1,7 @@
 """The file gets its name only when every check passed."""
 
 import json
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from data_prep.files import sha256_of_file
 from export import gate
 from export.budget import Budget
 from export.gate import budget_check, export_checked
+from export.host_proof import HostProof, PictureResult
 from export.parity import check_parity
 from train.data.preprocessing import View
 from train.model.image_model import ImageModel
@@ -21,6 +23,7 @@ from train.model.image_model import ImageModel
 def _small_images(monkeypatch):
     # Small stand-ins for the real-size images: the checks themselves are the real ones.
     small = gate.sample_images(seed=1, sizes_px=((64, 48), (20, 50)))
+    monkeypatch.setattr(gate, "PROOF_SIZES_PX", ((64, 48), (20, 50)))
     monkeypatch.setattr(gate, "sample_images", lambda: small)
 
 
@@ -51,6 +54,22 @@ def test_a_failed_check_leaves_nothing_and_is_named(checkpoint, tmp_path):
     ):
         export_checked(checkpoint, tmp_path / "saved_model.pt")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_hosts_own_runtime_is_held_against_the_eager_model_too(
+    checkpoint, tmp_path, monkeypatch, make_python, probe_in_this_process
+):
+    python = make_python("1.11.0", otherwise=f'exec {sys.executable} -W ignore "$@"')
+    monkeypatch.setenv("GUIE_HOST_PYTHON", str(python))
+    report = export_checked(checkpoint, tmp_path / "saved_model.pt")
+    (host,) = [check for check in report["checks"] if check["name"] == "host runtime"]
+    assert host["verdict"] == "passed" and "6 sizes: cosine" in host["detail"]
+    assert "2 pictures as the eager model gives them: cosine" in host["detail"]
+    differs = HostProof({"torch": "1.11.0"}, (PictureResult("a.png", (2, 2), 0.9, 0.1, True),))
+    monkeypatch.setattr(gate, "prove_on_host", lambda *_: differs)
+    with pytest.raises(ContractError, match=r"1 of \d+ checks failed: host runtime: .*cosine 0\.9000000 at least"):
+        export_checked(checkpoint, tmp_path / "saved_model.pt")
+    assert [path.name for path in tmp_path.iterdir()] == [python.name]
 
 
 def test_another_width_needs_saying_so(make_embedder, tiny_spec, tmp_path):

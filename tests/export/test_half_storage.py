@@ -9,7 +9,7 @@ from torch import nn
 from export.archive import archive_version
 from export.contract import check_contract
 from export.half_storage import HELD_AS_BUFFER, store_half, survives_rounding
-from export.host_runtime import embed_in_host
+from export.host_calls import embed_in_host
 from export.parity import check_parity
 from export.sample_images import sample_images
 from export.torchscript import export_submission
@@ -71,6 +71,7 @@ def test_every_check_passes(files):
     assert {check.name for check in check_contract(files["fp16"]) if check.ok is False} == set()
 
 
+@pytest.mark.slow
 def test_it_loads_in_the_real_host_with_the_same_numbers(files, real_host):
     raw = [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for height, width in ((50, 70), (1, 9))]
     _, there = embed_in_host(real_host, files["fp16"], raw)

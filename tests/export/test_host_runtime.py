@@ -1,111 +1,75 @@
-"""Finding and calling the host's PyTorch; with a stand-in where it is not installed."""
+"""python -m export.host_runtime: exit status, summary, and the record it leaves."""
 
-import sys
-from pathlib import Path
+import json
 
 import pytest
-import torch
 
-from data_prep.errors import ConfigError, ContractError
-from export import host_runtime
-from export.contract import check_contract
-from export.host_runtime import embed_in_host, find_host_python, operators_of_host
+from data_prep.files import sha256_of_file
+from export import host_proof
+from export.host_runtime import main
 from export.torchscript import export_submission
-from train.data.preprocessing import PreprocessSpec, View
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.model.heads import build_head
-from train.model.image_model import ImageModel
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr(host_proof, "MORE_SIZES_PX", ((3, 2),))
+    monkeypatch.setattr("export.sample_images.SIZES_PX", ((40, 30),))
 
 
 @pytest.fixture
-def make_python(tmp_path):
-    """An executable that claims a torch version and otherwise runs `otherwise`."""
-
-    def make(version, otherwise="exit 3"):
-        python = tmp_path / f"python-{version}"
-        python.write_text(
-            '#!/bin/sh\nfor word in "$@"; do\n'
-            f'  if [ "$word" = print_version ]; then echo {version}; exit 0; fi\ndone\n{otherwise}\n'
-        )
-        python.chmod(0o755)
-        return python
-
-    return make
+def run_dir(tmp_path, tiny_spec):
+    head_spec = {"kind": "linear", "out_dim": 64, "dropout": 0.1}
+    for name in ("final.ckpt", "other.ckpt"):
+        backbone = build_backbone(BackboneSpec("tiny", "conv16", None, 32))
+        embedder = Embedder(backbone, build_head(width=backbone.width, **head_spec))
+        save_checkpoint(tmp_path / "run" / name, embedder, head_spec, tiny_spec, (None, ()), {})
+    export_submission(load_checkpoint(tmp_path / "run" / "final.ckpt").model, tmp_path / "run" / "saved_model.pt")
+    return tmp_path / "run"
 
 
-def test_none_where_there_is_none():
-    assert find_host_python() is None
-
-
-def test_named_by_the_variable(monkeypatch, make_python):
-    python = make_python("1.11.0+cu102")
+@pytest.fixture
+def _host_is_here(make_python, monkeypatch, probe_in_this_process):
+    python = make_python("1.11.0")
     monkeypatch.setenv("GUIE_HOST_PYTHON", str(python))
-    assert find_host_python() == python
+    return python
 
 
-def test_a_wrong_name_or_version_is_an_error_not_a_skip(monkeypatch, make_python, tmp_path):
-    monkeypatch.setenv("GUIE_HOST_PYTHON", str(tmp_path / "missing"))
-    with pytest.raises(ConfigError, match=r"GUIE_HOST_PYTHON=.*missing: no such file; expected"):
-        find_host_python()
-    monkeypatch.setenv("GUIE_HOST_PYTHON", str(make_python("1.13.1")))
-    with pytest.raises(ConfigError, match=r"expected torch 1\.11, got 1\.13\.1"):
-        find_host_python()
+def test_a_proof_is_printed_and_recorded_and_a_mismatch_is_status_1(run_dir, _host_is_here, capsys):
+    assert main([str(run_dir / "saved_model.pt")]) == 0
+    printed = capsys.readouterr().out
+    for words in ("host:      torch", "pictures:  2, from 3 x 2 to 40 x 30 pixels", "required 0.9999", "passed; wrote"):
+        assert words in printed
+    record = json.loads((run_dir / "host_runtime.json").read_text())
+    assert record["ok"] is True and record["model_sha256"] == sha256_of_file(run_dir / "saved_model.pt")
+    assert main([str(run_dir / "saved_model.pt"), "--checkpoint", str(run_dir / "other.ckpt")]) == 1
+    assert "FAILED" in capsys.readouterr().out
+    assert json.loads((run_dir / "host_runtime.json").read_text())["ok"] is False
 
 
-def test_embeds_in_a_subprocess(exported, make_python):
-    python = make_python("1.11.0", otherwise=f'exec {sys.executable} -W ignore "$@"')
-    images = [torch.randint(0, 256, (3, 9, 11), dtype=torch.uint8)]
-    version, embeddings = embed_in_host(python, exported, images)
-    assert version == torch.__version__
-    assert torch.allclose(embeddings[0], torch.jit.load(exported, map_location="cpu")(images[0][None])[0], atol=1e-6)
+def test_a_file_that_does_not_run_there_is_status_1_and_the_record_says_so(
+    run_dir, make_python, monkeypatch, capsys
+):
+    (run_dir / "host_runtime.json").write_text("{}")
+    broken = make_python("1.11.0", otherwise="echo 'RuntimeError: Unknown builtin op: aten::new' >&2; exit 1")
+    monkeypatch.setenv("GUIE_HOST_PYTHON", str(broken))
+    assert main([str(run_dir / "saved_model.pt")]) == 1
+    assert "Unknown builtin op: aten::new" in capsys.readouterr().err
+    record = json.loads((run_dir / "host_runtime.json").read_text())
+    assert record["ok"] is False and "Unknown builtin op: aten::new" in record["error"]
 
 
-def test_an_abort_and_a_message_are_told(exported, make_python):
-    with pytest.raises(ContractError, match="aborted by signal 6"):
-        embed_in_host(make_python("1.11.1", otherwise="kill -ABRT $$"), exported, [])
-    with pytest.raises(ContractError, match="Unknown builtin op"):
-        embed_in_host(
-            make_python("1.11.2", otherwise="echo 'RuntimeError: Unknown builtin op' >&2; exit 1"),
-            exported,
-            [],
-        )
+def test_without_a_file_it_says_where_the_interpreter_is(_host_is_here, capsys):
+    assert main([]) == 0
+    assert capsys.readouterr().out.strip() == str(_host_is_here)
 
 
-def test_the_operator_list_was_made_by_the_real_host(real_host):
-    golden = (Path(host_runtime.__file__).parent / "operators_torch_1_11.txt").read_text().split()
-    assert operators_of_host(real_host) == golden
-
-
-@pytest.mark.parametrize(
-    ("kind", "arch", "head_kind", "resize"),
-    [
-        ("tiny", "conv16", "mlp", "squash"),
-        ("tiny", "conv16", "identity", "shortest_crop"),
-        ("timm", "tf_efficientnet_lite0", "bn_linear", "squash"),
-        ("timm", "vit_tiny_patch16_224", "linear", "squash"),
-        ("open_clip", "ViT-S-32-alt", "linear", "squash"),
-    ],
-)
-def test_the_real_host_gives_the_same_embeddings(real_host, tmp_path, kind, arch, head_kind, resize):
-    backbone = build_backbone(BackboneSpec(kind, arch, None, 64))
-    out_dim = backbone.width if head_kind == "identity" else 64
-    embedder = Embedder(backbone, build_head(head_kind, backbone.width, out_dim)).eval()
-    spec = PreprocessSpec(64, backbone.mean, backbone.std, resize)
-    export_submission(ImageModel([embedder], [spec]), tmp_path / "saved_model.pt")
-    results = {result.name: result for result in check_contract(tmp_path / "saved_model.pt", out_dim)}
-    assert results["host runtime"].ok, results["host runtime"].detail
-
-
-def test_the_real_host_runs_views_and_several_towers(real_host, tmp_path):
-    towers = [build_backbone(BackboneSpec("tiny", "conv16", None, 32)),
-              build_backbone(BackboneSpec("open_clip", "ViT-S-32-alt", None, 64))]
-    views = ((View(), View(flip=True), View(image_px=48), View(crop=0.9)), (View(resize="pad"), View(flip=True)))
-    model = ImageModel(
-        [Embedder(tower, build_head("linear", tower.width, 40)).eval() for tower in towers],
-        [PreprocessSpec(tower.spec.image_px, tower.mean, tower.std, views=own) for tower, own in zip(towers, views)],
-        projection=torch.nn.Linear(80, 64),
-    )
-    export_submission(model, tmp_path / "saved_model.pt")
-    results = {result.name: result for result in check_contract(tmp_path / "saved_model.pt")}
-    assert results["host runtime"].ok, results["host runtime"].detail
+def test_what_the_user_must_mend_is_status_2(run_dir, monkeypatch, capsys, _host_is_here):
+    assert main([str(run_dir / "missing.pt")]) == 2
+    assert "missing.pt: no such file; make export" in capsys.readouterr().err
+    monkeypatch.setenv("GUIE_HOST_PYTHON", "none")
+    assert main([str(run_dir / "saved_model.pt")]) == 2
+    assert "error: not proven on torch 1.11: GUIE_HOST_PYTHON is none" in capsys.readouterr().err

@@ -10,13 +10,12 @@ from torch import nn
 
 from data_prep.errors import ContractError
 from export import torchscript
-from export.archive import archive_version
 from export.contract import check_operators
 from export.torchscript import export_submission, portable_tower, script_submission
-from train.data.preprocessing import PreprocessSpec, preprocess
+from train.data.preprocessing import preprocess
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
-from train.model.heads import OPTIONS, build_head
+from train.model.heads import OPTIONS
 from train.model.image_model import ImageModel
 
 
@@ -63,31 +62,6 @@ def test_image_sizes_are_those_of_the_raw_image(make_embedder, tiny_spec, tmp_pa
     small, tall = (torch.full((1, 3, height_px, 40), 90, dtype=torch.uint8) for height_px in (40, 120))
     assert not torch.allclose(model(small), model(tall), atol=1e-2)
     assert torch.allclose(model(torch.cat([tall, tall])), model(tall).expand(2, -1), atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("kind", "arch", "output"),
-    [
-        ("timm", "tf_efficientnet_lite0", "own"),  # "same" padding, ReLU6
-        ("timm", "vit_tiny_patch16_224", "own"),  # fused attention, GELU
-        ("timm", "convnext_atto", "own"),  # layer norm over channels
-        ("open_clip", "ViT-S-32-alt", "own"),
-        ("open_clip", "ViT-S-32-alt", "token"),  # no projection
-    ],
-)
-def test_towers_use_only_operators_of_the_host(tmp_path, kind, arch, output):
-    px = 64
-    backbone = build_backbone(BackboneSpec(kind, arch, None, px, output=output))
-    embedder = Embedder(backbone, build_head("linear", backbone.width, 64)).eval()
-    spec = PreprocessSpec(px, backbone.mean, backbone.std)
-    path = tmp_path / "saved_model.pt"
-    export_submission(ImageModel([embedder], [spec]), path)
-    assert archive_version(path) == 4
-    model = torch.jit.load(path, map_location="cpu")
-    ok, detail = check_operators(torch.jit.export_opnames(model))
-    assert ok, detail
-    got, expected = embed_both(embedder, spec, model)
-    assert torch.nn.functional.cosine_similarity(got, expected).item() > 0.99999
 
 
 def test_open_clip_towers_are_portable_and_others_themselves():

@@ -77,3 +77,27 @@ def test_half_a_record_is_refused_before_anything_is_written(run_dir):
     edit(run_dir / "validation.json", lambda record: record.pop("per_domain"))
     with pytest.raises(ContractError, match=r"validation\.json: has no per_domain; run make validate again"):
         check_evidence(run_dir)
+
+
+def write_proof(run_dir, model_sha256, ok, cosine):
+    record = {"model_sha256": model_sha256, "ok": ok, "versions": {"torch": "1.11.0+cu102"},
+              "pictures": [{"name": "a.png", "cosine": cosine}, {"name": "b.png", "cosine": 1.0}]}
+    (run_dir / "host_runtime.json").write_text(json.dumps(record))
+
+
+def test_a_proof_on_the_host_after_the_export_counts_and_one_of_another_file_does_not(run_dir):
+    def host_check():
+        return next(check for check in check_evidence(run_dir).export["checks"] if check["name"] == "host runtime")
+
+    write_proof(run_dir, "0" * 64, False, 0.5)
+    assert host_check()["ok"] is None
+    model_sha256 = sha256_of_file(run_dir / "saved_model.pt")
+    write_proof(run_dir, model_sha256, True, 0.99999)
+    assert host_check()["ok"] is True and "torch 1.11.0+cu102, 2 pictures: cosine 0.99999" in host_check()["detail"]
+    record = {"model_sha256": model_sha256, "ok": False, "versions": {}, "pictures": [], "error": "Unknown builtin op"}
+    (run_dir / "host_runtime.json").write_text(json.dumps(record))
+    with pytest.raises(ContractError, match="host runtime: Unknown builtin op"):
+        check_evidence(run_dir)
+    write_proof(run_dir, model_sha256, False, 0.5)
+    with pytest.raises(ContractError, match=r"1 of 2 checks did not pass: host runtime: .*cosine 0\.5"):
+        check_evidence(run_dir)

@@ -6,6 +6,7 @@ they are those of each device's own rows, and rank 0's are the ones that are kep
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -71,10 +72,16 @@ class CurricularFace(nn.Module):
         targets = cosines.gather(1, class_ids[:, None])  # [B, 1]
         if self.training:
             self.t.lerp_(targets.detach().mean(), self.momentum)
-        # The comparison is with cos(theta + margin) itself, also beyond pi - margin, as in the authors' code.
-        bar = torch.cos(target_angles(cosines, class_ids) + self.margin_rad)[:, None]
-        adjusted = torch.where(cosines > bar.detach(), cosines * (self.t.clone() + cosines), cosines)
+        adjusted = self.weighting(targets[:, 0])(cosines.T).T
         return adjusted.scatter(1, class_ids[:, None], self._with_margin(cosines, class_ids))
+
+    def weighting(self, targets: Tensor) -> Callable[[Tensor], Tensor]:
+        """Target cosines [B] without margin -> what the other classes' cosines [n, B] become, with t as it is now."""
+        targets, t = targets.detach().float(), self.t.clone()
+        # The comparison is with cos(theta + margin) itself, also beyond pi - margin, as in the authors' code.
+        angles = target_angles(targets[:, None], torch.zeros_like(targets, dtype=torch.long))
+        bar = torch.cos(angles + self.margin_rad)
+        return lambda cosines: torch.where(cosines > bar, cosines * (t + cosines), cosines)
 
     def _with_margin(self, cosines: Tensor, class_ids: Tensor) -> Tensor:
         return arcface(cosines, class_ids, self.margin_rad).gather(1, class_ids[:, None])

@@ -44,14 +44,29 @@ def margin_softmax_loss(
         )
     log_shares = logits.masked_fill(~mask, -torch.inf).log_softmax(dim=1)  # [B, C]
     target_loss = -log_shares.gather(1, class_ids[:, None])[:, 0]
-    losses = target_loss
+    even_loss = None
     if label_smoothing > 0.0:
         even_loss = -log_shares.masked_fill(~mask, 0.0).sum(dim=1) / mask.sum(dim=1)
-        losses = (1.0 - label_smoothing) * target_loss + label_smoothing * even_loss
+    return weighted_mean(target_loss, even_loss, label_smoothing, focal_gamma)
+
+
+def weighted_mean(
+    target_losses: Tensor, even_losses: Tensor | None, label_smoothing: float, focal_gamma: float
+) -> Tensor:
+    """Mean over the images, with label smoothing and the focal weight.
+
+    Args:
+        target_losses: [B], -log of the target's share in the softmax.
+        even_losses: [B], mean of -log share over the competing classes; not read without label smoothing.
+        label_smoothing, focal_gamma: as for `margin_softmax_loss`.
+    """
+    losses = target_losses
+    if label_smoothing > 0.0:
+        losses = (1.0 - label_smoothing) * target_losses + label_smoothing * even_losses
     if focal_gamma > 0.0:
         # 1 - p by expm1: near p = 1 the difference of two floats would lose its digits. The floor keeps the slope of
         # a power below 1 finite where p rounds to 1.
-        losses = losses * (-torch.expm1(-target_loss)).clamp(min=1e-12) ** focal_gamma
+        losses = losses * (-torch.expm1(-target_losses)).clamp(min=1e-12) ** focal_gamma
     return losses.mean()
 
 

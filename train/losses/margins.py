@@ -35,11 +35,11 @@ def arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float | Tensor) -> T
         ValueError: a margin tensor whose shape is not [C].
     """
     cosines = cosines.float()
-    return _widen_angles(cosines, class_ids, _margin_of_each_row(margin_rad, class_ids, cosines.shape[1]))
+    return widen_angles(cosines, class_ids, margin_of_each_row(margin_rad, class_ids, cosines.shape[1]))
 
 
-def _widen_angles(cosines: Tensor, class_ids: Tensor, margins: Tensor) -> Tensor:
-    """ArcFace with margins [] or [B] in radians, one a row."""
+def widen_angles(cosines: Tensor, class_ids: Tensor, margins: Tensor) -> Tensor:
+    """ArcFace of float32 cosines with margins [] or [B] in radians, one a row."""
     angles = target_angles(cosines, class_ids)  # [B]
     beyond = torch.cos(angles) - margins * torch.sin(margins)
     with_margin = torch.where(angles <= math.pi - margins, torch.cos(angles + margins), beyond)
@@ -63,7 +63,7 @@ def cosface(cosines: Tensor, class_ids: Tensor, margin_cos: float | Tensor) -> T
         ValueError: a margin tensor whose shape is not [C].
     """
     cosines = cosines.float()
-    margins = _margin_of_each_row(margin_cos, class_ids, cosines.shape[1])
+    margins = margin_of_each_row(margin_cos, class_ids, cosines.shape[1])
     targets = cosines.gather(1, class_ids[:, None])[:, 0]  # [B]
     return cosines.scatter(1, class_ids[:, None], (targets - margins)[:, None])
 
@@ -87,9 +87,13 @@ def li_arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float) -> Tensor:
     Returns:
         float32 [B, C] in -1..1, below it for targets near the opposite pole; every column differs from the input.
     """
-    angles = torch.acos(cosines.float().clamp(-1.0 + COSINE_EPS, 1.0 - COSINE_EPS))  # [B, C]
-    margins = torch.zeros_like(angles).scatter(1, class_ids[:, None], margin_rad)
-    return 1.0 - 2.0 * (angles + margins) / math.pi
+    margins = torch.zeros_like(cosines, dtype=torch.float32).scatter(1, class_ids[:, None], margin_rad)
+    return linear_in_angle(cosines) - 2.0 * margins / math.pi
+
+
+def linear_in_angle(cosines: Tensor) -> Tensor:
+    """Cosines of any shape -> float32 (pi - 2 theta) / pi: what Li-ArcFace makes of the other classes."""
+    return 1.0 - 2.0 * torch.acos(cosines.float().clamp(-1.0 + COSINE_EPS, 1.0 - COSINE_EPS)) / math.pi
 
 
 def elastic_arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float, std_rad: float) -> Tensor:
@@ -102,7 +106,7 @@ def elastic_arcface(cosines: Tensor, class_ids: Tensor, margin_rad: float, std_r
     Returns:
         float32 [B, C]; only the target columns differ from the input.
     """
-    return _widen_angles(cosines.float(), class_ids, _drawn_margins(class_ids, margin_rad, std_rad))
+    return widen_angles(cosines.float(), class_ids, _drawn_margins(class_ids, margin_rad, std_rad))
 
 
 def elastic_cosface(cosines: Tensor, class_ids: Tensor, margin_cos: float, std_cos: float) -> Tensor:
@@ -174,7 +178,7 @@ def _drawn_margins(class_ids: Tensor, mean: float, std: float) -> Tensor:
     return torch.normal(mean, std, (len(class_ids),)).to(class_ids.device)
 
 
-def _margin_of_each_row(margin: float | Tensor, class_ids: Tensor, n_classes: int) -> Tensor:
+def margin_of_each_row(margin: float | Tensor, class_ids: Tensor, n_classes: int) -> Tensor:
     """One number or [C] -> [] or [B], float32 where the class ids are."""
     if not isinstance(margin, Tensor):
         return torch.tensor(margin, dtype=torch.float32, device=class_ids.device)

@@ -1,6 +1,6 @@
-"""Exact nearest neighbours with a fixed order of ties. The only door to faiss.
+"""Exact nearest neighbours with a fixed order of ties, on the GPU where there is one.
 
-faiss finds candidates in float32; which of several equal rows it returns, and in which order, depends on
+`rough_search` finds candidates in float32; which of several equal rows it returns, and in which order, depends on
 blocks and threads. So a few more than k are fetched and scored again in float64, in a way that gives equal
 rows equal scores wherever they lie, and ordered by (score, row). Where the fetched margin cannot prove that
 no other row belongs to the best k, the query is searched again in plain numpy.
@@ -11,7 +11,6 @@ import numpy as np
 METRICS = ("inner_product", "euclidean")
 _MARGIN = 32  # candidates beyond k: few queries need the slow search, and scoring them again stays cheap
 _BLOCK_ELEMENTS = 2**24  # float64 numbers held at once while scoring again: 128 MB
-_QUERIES_PER_BLOCK = 4096  # faiss' own block of queries
 
 
 def search(
@@ -24,8 +23,8 @@ def search(
     """The k best index rows of every query, best first; equal scores by lowest row.
 
     Scores are those of the float32 vectors as given (nothing is normalised), computed in float64. Work is
-    done in blocks of queries, and faiss blocks the index, so that memory is the two inputs and some 100 MB:
-    242k queries against 1.4M rows fit.
+    done in blocks of queries and of index rows, so that memory is the two inputs and some 100 MB: 242k queries
+    against 1.4M rows fit. The candidates are found on a GPU where torch sees one; the result is the same.
 
     Args:
         queries: float32 [Q, D].
@@ -56,7 +55,10 @@ def search(
     if n_fetched == 0:
         return found
     largest_norm = float(np.sqrt(np.einsum("nd,nd->n", index, index).max()))
-    block = max(1, min(_QUERIES_PER_BLOCK, _BLOCK_ELEMENTS // (n_fetched * index.shape[1])))
+    from train.retrieval import rough_search  # loads torch
+
+    n_together = rough_search.QUERIES_PER_BLOCK[rough_search.device_type()]
+    block = max(1, min(n_together, _BLOCK_ELEMENTS // (n_fetched * index.shape[1])))
     for start in range(0, len(queries), block):
         part = slice(start, start + block)
         found[part] = _search_block(queries[part], index, k, metric, exclude_rows[part], largest_norm)
@@ -66,14 +68,15 @@ def search(
 def _search_block(
     queries: np.ndarray, index: np.ndarray, k: int, metric: str, exclude_rows: np.ndarray, largest_norm: float
 ) -> np.ndarray:
-    """[q, D] -> [q, k] rows: faiss' candidates in exact order; the slow search where they may not suffice."""
-    import faiss
+    """[q, D] -> [q, k] rows: candidates in exact order; the slow search where they may not suffice."""
+    from train.retrieval import rough_search
 
     n_fetched = min(len(index), k + 1 + _MARGIN)
-    faiss_metric = faiss.METRIC_INNER_PRODUCT if metric == "inner_product" else faiss.METRIC_L2
-    rough, rows = faiss.knn(queries, index, n_fetched, metric=faiss_metric)
+    rows, rough = rough_search.best_candidates(queries, index, n_fetched, metric, rough_search.device_type())
     # As far as float32 can tell, no row that was not fetched scores above this.
-    cutoff = rough[:, -1] if metric == "inner_product" else -rough[:, -1]
+    cutoff = rough[:, -1].astype(np.float64)
+    if metric == "euclidean":
+        cutoff = 2.0 * cutoff - np.square(queries, dtype=np.float64).sum(axis=1)  # q.x - |x|^2 / 2 -> -|q - x|^2
     scores = _exact_scores(queries, index[rows], metric)
     rows, scores = _best(rows, scores, k, exclude_rows)
     if n_fetched < len(index):
@@ -124,7 +127,7 @@ def _best(
 def _float32_error(queries: np.ndarray, largest_norm: float, metric: str) -> np.ndarray:
     """[q] how far a float32 score may lie from the exact one (Higham, Accuracy and Stability, section 3.1).
 
-    A sum of D products is off by at most D * u * |q| * |x|; faiss' squared distance is |q|^2 + |x|^2 - 2 q.x,
+    A sum of D products is off by at most D * u * |q| * |x|; the squared distance is |q|^2 + |x|^2 - 2 q.x,
     three such sums. The factor 2 covers what the bound leaves out at second order.
     """
     unit = np.finfo(np.float32).eps / 2

@@ -15,26 +15,44 @@ from train.losses.margins import (
     elastic_arcface,
     elastic_cosface,
     li_arcface,
+    linear_in_angle,
+    widen_angles,
 )
+
+# (cosines [B, n], columns of the targets [B], class_ids [B], feature norms [B], images seen) -> cosines [B, n].
+Apply = Callable[[Tensor, Tensor, Tensor, Tensor, int], Tensor]
+# What becomes of the other classes' cosines [n, B]; None: they stay.
+Others = Callable[[Tensor], Tensor] | None
 
 
 class StageMargin(nn.Module):
     """(cosines [B, C], class_ids [B], feature norms [B], images seen) -> float32 cosines [B, C].
 
     Args:
-        apply: (cosines, class_ids, feature norms, images seen) -> cosines; where it is a module (without images
-            seen), its buffers are this module's.
+        apply: see `Apply`; a target's result may depend on no other column if `has_parts`.
+        kept: the module whose buffers are this module's, if `apply` has a memory.
+        others_of: (target cosines [B]) -> `Others`, asked after `apply`.
+        has_parts: whether the margin can be computed where only some columns are at hand; AdaCos measures all.
     """
 
-    def __init__(self, apply: Callable[[Tensor, Tensor, Tensor, int], Tensor] | nn.Module) -> None:
+    def __init__(
+        self, apply: Apply, kept: nn.Module | None = None, others_of: Callable[[Tensor], Others] = lambda targets: None,
+        has_parts: bool = True,
+    ) -> None:
         super().__init__()
-        self.kept = apply if isinstance(apply, nn.Module) else None
-        self.apply_plain = None if isinstance(apply, nn.Module) else apply
+        self.kept = kept
+        self.apply_to_columns, self.others_of, self.has_parts = apply, others_of, has_parts
 
     def forward(self, cosines: Tensor, class_ids: Tensor, feature_norms: Tensor, images_seen: int) -> Tensor:
-        if self.kept is not None:
-            return self.kept(cosines, class_ids, feature_norms)
-        return self.apply_plain(cosines, class_ids, feature_norms, images_seen)
+        return self.apply_to_columns(cosines, class_ids, class_ids, feature_norms, images_seen)
+
+    def parts(
+        self, targets: Tensor, class_ids: Tensor, feature_norms: Tensor, images_seen: int
+    ) -> tuple[Tensor, Others]:
+        """The same margin in two parts: target cosines [B] -> those with margin, and what becomes of the others."""
+        columns = torch.zeros_like(class_ids)
+        lowered = self.apply_to_columns(targets[:, None], columns, class_ids, feature_norms, images_seen)[:, 0]
+        return lowered, self.others_of(targets)
 
 
 def build_margin(
@@ -49,24 +67,36 @@ def build_margin(
     if kind == "arcface":
         return StageMargin(_scheduled_arcface(config, class_rows, n_classes, n_images_per_epoch))
     if kind == "adacos":
-        return StageMargin(AdaCos(n_classes, scale))
+        return _kept(AdaCos(n_classes, scale), has_parts=False)
     if kind == "curricularface":
-        return StageMargin(CurricularFace(rad))
+        curricular = CurricularFace(rad)
+        return _kept(curricular, others_of=curricular.weighting)
     if kind == "adaface":
-        return StageMargin(AdaFace(rad, config.norm_influence))
+        return _kept(AdaFace(rad, config.norm_influence))
     plain = {
-        "none": lambda cosines, ids: cosines,
-        "cosface": lambda cosines, ids: cosface(cosines, ids, cos),
-        "li_arcface": lambda cosines, ids: li_arcface(cosines, ids, rad),
-        "elastic_arcface": lambda cosines, ids: elastic_arcface(cosines, ids, rad, config.margin_std_rad),
-        "elastic_cosface": lambda cosines, ids: elastic_cosface(cosines, ids, cos, config.margin_std_cos),
+        "none": lambda cosines, columns: cosines,
+        "cosface": lambda cosines, columns: cosface(cosines, columns, cos),
+        "li_arcface": lambda cosines, columns: li_arcface(cosines, columns, rad),
+        "elastic_arcface": lambda cosines, columns: elastic_arcface(cosines, columns, rad, config.margin_std_rad),
+        "elastic_cosface": lambda cosines, columns: elastic_cosface(cosines, columns, cos, config.margin_std_cos),
     }[kind]
-    return StageMargin(lambda cosines, class_ids, feature_norms, images_seen: plain(cosines, class_ids))
+    others = linear_in_angle if kind == "li_arcface" else None
+    return StageMargin(
+        lambda cosines, columns, class_ids, feature_norms, images_seen: plain(cosines, columns),
+        others_of=lambda targets: others,
+    )
+
+
+def _kept(module: nn.Module, **how: object) -> StageMargin:
+    return StageMargin(
+        lambda cosines, columns, class_ids, feature_norms, images_seen: module(cosines, columns, feature_norms),
+        kept=module, **how,
+    )
 
 
 def _scheduled_arcface(
     config: MarginConfig, class_rows: np.ndarray, n_classes: int, n_images_per_epoch: int
-) -> Callable[[Tensor, Tensor, Tensor, int], Tensor]:
+) -> Apply:
     """ArcFace with the margin of the moment: by class size, growing with the epochs."""
     first: Tensor | float = config.margin_rad
     if config.rare_class_margin_rad is not None:
@@ -76,9 +106,13 @@ def _scheduled_arcface(
     # Growth stops at max_margin_rad; a margin that starts above it stays where it is.
     limit = torch.as_tensor(first, dtype=torch.float32).clamp(min=config.max_margin_rad)
 
-    def margin(cosines: Tensor, class_ids: Tensor, feature_norms: Tensor, images_seen: int) -> Tensor:
+    def margin(
+        cosines: Tensor, columns: Tensor, class_ids: Tensor, feature_norms: Tensor, images_seen: int
+    ) -> Tensor:
         grown = torch.as_tensor(first) + config.growth_per_epoch * (images_seen // n_images_per_epoch)
         now = torch.minimum(grown, limit)
-        return arcface(cosines, class_ids, now.to(cosines.device) if now.ndim else now.item())
+        if now.ndim == 0:
+            return arcface(cosines, columns, now.item())
+        return widen_angles(cosines.float(), columns, now.to(class_ids.device)[class_ids])
 
     return margin

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from train.config import StageConfig
+from train.losses.class_chunks import chunked_margin_softmax_loss
 from train.losses.domain_teachers import DomainTeachers
 from train.losses.margin_softmax import margin_softmax_loss
 from train.losses.similarity_distillation import similarity_distillation_loss
@@ -33,6 +34,7 @@ class Objective:
         focal_gamma: of the focal loss; 0 for none.
         distil: (unit embeddings [B, D], sample indices [B]) -> scalar, weighted by `distillation_weight`.
         teachers: a module whose parameters train too; `teacher_weights` are those of its losses, by name.
+        chunk_above_logits: from more cosines (B x C x K) on, the softmax is computed in chunks of classes.
     """
 
     margin: Callable[[Tensor, Tensor, Tensor, int], Tensor]
@@ -47,6 +49,7 @@ class Objective:
     distillation_weight: float = 0.0
     teachers: DomainTeachers | None = None
     teacher_weights: Mapping[str, float] = field(default_factory=dict)
+    chunk_above_logits: int = 2**23
 
     @property
     def relates_images(self) -> bool:
@@ -75,15 +78,18 @@ class Objective:
     ) -> dict[str, Tensor]:
         """Tower features [B, width] and embeddings float32 [B, D] before they are made unit -> `loss` and its parts,
         each a scalar."""
-        embeddings = F.normalize(raw_embeddings, dim=1)
-        cosines = classifier(embeddings)
-        with_margin = self.margin(cosines, class_ids, raw_embeddings.norm(dim=1), images_seen)
-        mask = None
-        if self.domain_of_class is not None:
-            domains = self.domain_of_class.to(class_ids.device)
-            mask = domains[class_ids][:, None] == domains[None, :]  # [B, C]
-        classification = margin_softmax_loss(with_margin, class_ids, self.scale, self.label_smoothing, mask,
-                                             self.focal_gamma)
+        embeddings, norms = F.normalize(raw_embeddings, dim=1), raw_embeddings.norm(dim=1)
+        cosines = None
+        if self.goes_in_chunks(classifier, len(class_ids)):
+            classification = chunked_margin_softmax_loss(
+                embeddings, classifier.centres, class_ids,
+                lambda targets: self.margin.parts(targets, class_ids, norms, images_seen),
+                self.scale, self.label_smoothing, self.domain_of_class, self.focal_gamma,
+            )
+        else:
+            cosines = classifier(embeddings)
+            with_margin = self.margin(cosines, class_ids, norms, images_seen)
+            classification = self._classification(with_margin, class_ids)
         parts, total = {"classification": classification}, classification
         if self.distil is not None:
             parts["distillation"] = self.distil(embeddings, indices)
@@ -93,6 +99,21 @@ class Objective:
             parts |= taught
             total = total + sum(self.teacher_weights[name] * value for name, value in taught.items())
         return {"loss": total, **(parts if len(parts) > 1 else {})}
+
+    def goes_in_chunks(self, classifier: nn.Module, n_images: int) -> bool:
+        """Whether the softmax over so many logits makes no table of them; teachers learn from that table."""
+        if self.teachers is not None or not getattr(self.margin, "has_parts", False):
+            return False
+        n_classes, n_sub_centres, _ = classifier.centres.shape
+        return n_images * n_classes * n_sub_centres > self.chunk_above_logits
+
+    def _classification(self, cosines_with_margin: Tensor, class_ids: Tensor) -> Tensor:
+        mask = None
+        if self.domain_of_class is not None:
+            domains = self.domain_of_class.to(class_ids.device)
+            mask = domains[class_ids][:, None] == domains[None, :]  # [B, C]
+        return margin_softmax_loss(cosines_with_margin, class_ids, self.scale, self.label_smoothing, mask,
+                                   self.focal_gamma)
 
 
 def _trains(part: nn.Module) -> bool:
@@ -132,6 +153,7 @@ def build_objective(
         distil=distil_from(teacher, distillation.kind, distillation.temperature) if distillation else None,
         distillation_weight=distillation.weight if distillation else 0.0,
         teachers=domain_teachers,
+        chunk_above_logits=stage.classifier.chunk_above_logits,
         teacher_weights={
             "teacher_classification": lessons.teacher_weight, "logit_distillation": lessons.logit_weight,
             "relation": lessons.relation_weight,

@@ -61,7 +61,7 @@ def test_a_missing_column_is_one_error_with_the_columns_there(folder, file):
 
 
 def test_a_filter_that_keeps_nothing_names_the_values_there(folder):
-    with pytest.raises(ConfigError, match=r"no row with domain = 'toy'; known: places, toys"):
+    with pytest.raises(ConfigError, match=r"no row with domain = 'toy', did you mean 'toys'\?; known: places, toys"):
         read_rows(folder, TableOptions(file="m.csv", where={"domain": "toy"}, **COLUMNS))
 
 

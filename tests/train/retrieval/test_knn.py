@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.retrieval import knn
+from train.retrieval import knn, rough_search
 
 
 def slow_search(queries, index, k, metric, exclude_rows=None):
@@ -82,7 +82,7 @@ def test_blocks_do_not_change_the_result(metric, monkeypatch):
     queries = rng.integers(-2, 3, size=(50, 4)).astype(np.float32)
     index = rng.integers(-2, 3, size=(400, 4)).astype(np.float32)
     expected = slow_search(queries, index, 9, metric)
-    monkeypatch.setattr(knn, "_QUERIES_PER_BLOCK", 7)
+    monkeypatch.setitem(rough_search.QUERIES_PER_BLOCK, rough_search.device_type(), 7)
     monkeypatch.setattr(knn, "_BLOCK_ELEMENTS", 90)  # the slow search then reads 22 rows at once
     assert (knn.search(queries, index, 9, metric) == expected).all()
 
@@ -113,3 +113,20 @@ def test_wrong_input_is_named():
     vectors[1, 1] = np.nan
     with pytest.raises(ValueError, match="index: row 1 is not finite"):
         knn.search(np.eye(3), vectors, 1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_candidates_come_from_the_gpu_where_there_is_one(device, monkeypatch):
+    asked = []
+
+    def candidates(queries, index, n_wanted, metric, where):
+        asked.append((where, len(queries)))
+        return find(queries, index, n_wanted, metric, "cpu")
+
+    find = rough_search.best_candidates
+    monkeypatch.setattr(rough_search.torch.cuda, "is_available", lambda: device == "cuda")
+    monkeypatch.setattr(rough_search, "best_candidates", candidates)
+    monkeypatch.setattr(rough_search, "QUERIES_PER_BLOCK", {"cpu": 2, "cuda": 3})
+    vectors = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
+    assert (knn.search(vectors, vectors, 2) == slow_search(vectors, vectors, 2, "inner_product")).all()
+    assert asked == ([("cpu", 2)] * 3 if device == "cpu" else [("cuda", 3)] * 2)

@@ -219,7 +219,7 @@ def test_other_wrong_input_is_named():
     rows = [("toys", ["a"], "index", "first"), ("toys", ["a"], "index", "second")]
     with pytest.raises(ConfigError, match="none of 2 images has the role query or both"):
         check_items(items_of(rows))
-    with pytest.raises(ConfigError, match="'first': no role 'queri'; known: both, index, query"):
+    with pytest.raises(ConfigError, match=r"'first': no role 'queri', did you mean 'query'\?; known: both, index"):
         items_of([("toys", ["a"], "queri", "first")])
     with pytest.raises(ValueError, match="different lengths"):
         EvaluationItems(["toys"], [("a",)], ["index"], [])

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from train.loss_config import MarginConfig
 from train.losses.classifier import CosineClassifier
 from train.losses.domain_teachers import DomainTeachers
+from train.stages.margin import build_margin
 from train.stages.objective import Objective, distil_from
 
 
@@ -84,3 +86,31 @@ def test_what_teachers_teach_reaches_the_tower_through_the_students_head_alone()
     assert reached("teacher_classification") == {"tower", "projection", "centres"}
     assert reached("logit_distillation") == {"tower", "head", "classifier"}
     assert reached("relation") == {"tower", "head"}
+
+
+def chunked_objective(chunk_above_logits, kind="arcface", **how):
+    values = {"margin_rad": 0.4} if kind != "adacos" else {}
+    margin = build_margin(MarginConfig(kind=kind, **values), np.array([0, 1, 1, 2]), 3, 4, 16.0)
+    return Objective(margin, 16.0, 0.1, 1, 0, batch_norm_frozen=True, chunk_above_logits=chunk_above_logits, **how)
+
+
+def test_above_the_threshold_chunks_give_the_same_loss_and_gradients():
+    classifier = CosineClassifier(3, 2, n_sub_centres=2, generator=0)
+    raw = torch.tensor([[1.0, 0.3], [-0.2, 2.0]], requires_grad=True)
+    ids, domains = torch.tensor([2, 0]), torch.tensor([0, 1, 0])
+    results = []
+    for threshold in (11, 12):  # 2 images x 3 classes x 2 sub-centres
+        objective = chunked_objective(threshold, domain_of_class=domains, focal_gamma=1.0)
+        assert objective.goes_in_chunks(classifier, 2) == (threshold == 11)
+        loss = objective.losses(None, raw, ids, ids, classifier, 0)["loss"]
+        results.append((loss, *torch.autograd.grad(loss, (raw, classifier.centres))))
+    for chunked, whole in zip(*results):
+        assert torch.allclose(chunked, whole, atol=1e-5) and whole.abs().max() > 1e-3
+
+
+def test_what_needs_the_whole_table_makes_it_at_any_size():
+    classifier = CosineClassifier(3, 2)
+    assert chunked_objective(0, "curricularface").goes_in_chunks(classifier, 1)
+    assert not chunked_objective(0, "adacos").goes_in_chunks(classifier, 1)
+    teachers = DomainTeachers(torch.tensor([0, 0, 1]), width=5, dim=3, scale=8.0, temperature=0.1)
+    assert not chunked_objective(0, teachers=teachers).goes_in_chunks(classifier, 1)
