@@ -104,6 +104,8 @@ class Objective:
         """Whether the softmax over so many logits makes no table of them; teachers learn from that table."""
         if self.teachers is not None or not getattr(self.margin, "has_parts", False):
             return False
+        if hasattr(classifier.centres, "full_tensor"):  # cut up by FSDP, whole only inside the classifier's forward
+            return False
         n_classes, n_sub_centres, _ = classifier.centres.shape
         return n_images * n_classes * n_sub_centres > self.chunk_above_logits
 
