@@ -11,10 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _CONVOLUTIONS = {"convolution", "_convolution"}  # the second is what a trace holds
 _FREE = {"_unsafe_view", "empty", "empty_like", "new_empty", "lift_fresh", "detach"}
-# Beside every operator that torch itself tags as pointwise: one read of the inputs, one write of the outputs.
+# Beside every operator that torch itself tags as pointwise: one read of the inputs, one write of the outputs. With
+# `_local_scalar_dense` the CPU reads one number: a kernel of next to no bytes.
 # fmt: off
 _LIMITED_BY_MEMORY = {
-    "_adaptive_avg_pool2d", "_native_batch_norm_legit_no_training", "_prelu_kernel", "_softmax",
+    "_adaptive_avg_pool2d", "_local_scalar_dense", "_native_batch_norm_legit_no_training", "_prelu_kernel", "_softmax",
     "_to_copy", "_upsample_bicubic2d_aa", "adaptive_max_pool2d", "all", "amax", "any", "arange", "argmax",
     "avg_pool2d", "cat", "clone", "constant_pad_nd", "copy_", "cudnn_batch_norm", "fill_", "full", "full_like",
     "gather", "hardswish", "hardswish_", "index", "index_select", "linalg_vector_norm", "max",
