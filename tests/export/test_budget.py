@@ -16,6 +16,8 @@ from export.portable_vit import PortableViT, ViTShape
 from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
 from export.torchscript import export_submission
 from train.data.preprocessing import PreprocessSpec, View
+from train.model.backbones import BackboneSpec, build_backbone
+from train.model.embedder import build_embedder
 from train.model.image_model import ImageModel
 
 H14 = (1280, 32, 16, 5120, 14)
@@ -177,3 +179,14 @@ def test_command(exported, tmp_path, capsys, monkeypatch):
         count_file(tmp_path / "text.pt")
     with pytest.raises(ConfigError):
         count_file(tmp_path / "missing.pt")
+
+
+@pytest.mark.parametrize("head", ["linear", "root_linear", "mlp"])
+def test_the_file_of_a_convolutional_tower_has_a_known_cost(head, tmp_path):
+    """The quickstart's tower and kinds of heads, as a trace holds them."""
+    backbone = build_backbone(BackboneSpec("timm", "tf_efficientnet_lite0", None, 64))
+    embedder = build_embedder(backbone, {"kind": head, "out_dim": 64}).eval()
+    path = tmp_path / "saved_model.pt"
+    export_submission(ImageModel([embedder], [PreprocessSpec(64, (0.5,) * 3, (0.5,) * 3)]), path)
+    budget = estimate_budget(path)
+    assert (budget.verdict, budget.unknown_operators) == ("fits", ())
