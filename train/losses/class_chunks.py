@@ -121,10 +121,11 @@ class _Chunk:
         is_nearest = self.values == self.nearest.detach()[:, None]  # [n, K, B]
         return (is_nearest * (gradients / is_nearest.sum(dim=1))[:, None]).flatten(0, 1)
 
-    def to_centres(self, gradients: Tensor) -> Tensor:
-        """Gradients [n * K, D] of the directions -> of the centres, whose length does not count."""
-        along = (gradients * self.directions).sum(dim=1, keepdim=True)
-        return gradients.addcmul_(self.directions, along, value=-1.0).div_(self.lengths)
+    def write_to_centres(self, gradients: Tensor, scaled: Tensor, out: Tensor) -> None:
+        """Gradients [n * K, B] of `values` -> of the centres [n * K, D], whose length does not count, into `out`."""
+        torch.mm(gradients, scaled, out=out)
+        along = (out * self.directions).sum(dim=1, keepdim=True)
+        out.addcmul_(self.directions, along, value=-1.0).div_(self.lengths)
 
 
 def _chunks(
@@ -185,7 +186,7 @@ class _SoftmaxTerms(torch.autograd.Function):
             # Of the target's cosine: its share less 1, by expm1 so that a share near 1 keeps its digits.
             to_own = per_value * slopes * (to_losses * torch.expm1(-losses) - to_gaps * (n_competing - 1))
             to_embeddings = torch.zeros_like(embeddings)
-            to_centres = torch.empty_like(centres) if ctx.needs_input_grad[1] else None
+            to_centres = torch.empty_like(centres, dtype=embeddings.dtype, memory_format=torch.contiguous_format)
             scaled = embeddings * plan.value_scale
             for part, chunk in _chunks(embeddings, centres, class_ids, domains, plan):
                 is_in = ~chunk.logits.isinf() if plan.wants_gaps else None
@@ -196,6 +197,7 @@ class _SoftmaxTerms(torch.autograd.Function):
                 chunk.set_own(gradients, to_own)
                 gradients = chunk.to_sub_centres(gradients)  # [n * K, B]
                 to_embeddings.addmm_(gradients.T, chunk.directions)
-                if to_centres is not None:
-                    to_centres[part] = chunk.to_centres(gradients @ scaled).unflatten(0, (-1, centres.shape[1]))
+                if ctx.needs_input_grad[1]:
+                    chunk.write_to_centres(gradients, scaled, to_centres[part].flatten(0, 1))
+        to_centres = to_centres.to(centres.dtype) if ctx.needs_input_grad[1] else None
         return to_embeddings.mul_(plan.value_scale), to_centres, None, None, None
