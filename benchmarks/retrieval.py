@@ -1,6 +1,6 @@
 """Exact nearest neighbours at UnED's size: `train/retrieval/knn.py` beside faiss' IndexFlatIP on the same cores.
 
-python -m benchmarks.retrieval [--index 1400000] [--queries 2048] [--k 5 100] [--rounds 3] [--quick] [--write]
+python -m benchmarks.retrieval [--index 1400000] [--queries 1024] [--k 5 100] [--rounds 3] [--quick] [--write]
 
 64-D unit vectors in classes of a few images each, as embeddings lie. A slice of the queries against the whole index.
 The ways take turns in one process and a ratio is the median over the rounds, wall clock and CPU time of the process.
@@ -155,7 +155,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--index", type=int, default=1_400_000)
-    parser.add_argument("--queries", type=int, default=2048)
+    parser.add_argument("--queries", type=int, default=1024)
     parser.add_argument("--k", type=int, nargs="+", default=[5, 100])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="100,000 rows, 256 queries, 1 round: does it run?")
