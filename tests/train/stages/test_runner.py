@@ -38,26 +38,10 @@ class KilledError(Exception):
     pass
 
 
-def kill_at_step(monkeypatch, step):
-    """Make training stop dead once, at the given optimizer step of a stage with a tower to train."""
-    real = runner.StageModule.training_step
-
-    def training_step(self, batch, batch_index):
-        if "pixels" in batch and self.global_step == step:
-            raise KilledError
-        return real(self, batch, batch_index)
-
-    monkeypatch.setattr(runner.StageModule, "training_step", training_step)
-    return lambda: monkeypatch.setattr(runner.StageModule, "training_step", real)
-
-
-def run_whole_and_cut(config, packed, tmp_path, monkeypatch, step):
+def run_whole_and_cut(config, packed, tmp_path, cut_short, step):
     """Run the stages into `whole`, and into `cut` with a dead stop at this step."""
     run_stages(config, Places(packed, tmp_path / "whole"), resume=False)
-    revive = kill_at_step(monkeypatch, step)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    revive()
+    cut_short(config, Places(packed, tmp_path / "cut"), step)
     run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
 
 
@@ -92,18 +76,18 @@ def test_training_raises_the_score_on_held_out_classes(packed, tmp_path, make_co
 
 
 @pytest.mark.parametrize("step", [2, 7, 11])
-def test_an_interrupted_run_ends_with_the_same_weights(packed, tmp_path, make_config, monkeypatch, step):
+def test_an_interrupted_run_ends_with_the_same_weights(packed, tmp_path, make_config, cut_short, step):
     config = make_config(HEAD_ONLY, EVERYTHING)
-    run_whole_and_cut(config, packed, tmp_path, monkeypatch, step)
+    run_whole_and_cut(config, packed, tmp_path, cut_short, step)
     for name in ("stage-1-head.ckpt", "stage-2-everything.ckpt", "final.ckpt"):
         assert_same_weights(tmp_path / "whole" / name, tmp_path / "cut" / name)
     whole, cut = (read_metrics(tmp_path / name) for name in ("whole", "cut"))
     assert whole == cut
 
 
-def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeypatch):
+def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, cut_short):
     config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "ema_decay": 0.8})
-    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 8)
+    run_whole_and_cut(config, packed, tmp_path, cut_short, 8)
     plain = make_config({**EVERYTHING, "classifier": {"scale": 16.0}})
     run_stages(plain, Places(packed, tmp_path / "plain"), resume=False)
     name = "stage-1-everything.ckpt"
@@ -118,21 +102,21 @@ def test_ema_survives_an_interruption_too(packed, tmp_path, make_config, monkeyp
 ], ids=lambda margin: margin["kind"])
 @pytest.mark.parametrize("ema_decay", [None, 0.8])
 def test_what_an_adaptive_margin_keeps_survives_an_interruption(
-    packed, tmp_path, make_config, monkeypatch, margin, ema_decay
+    packed, tmp_path, make_config, cut_short, margin, ema_decay
 ):
     config = make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "margin": margin, "ema_decay": ema_decay})
-    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 8)
+    run_whole_and_cut(config, packed, tmp_path, cut_short, 8)
     assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
 
 
 def test_sam_and_layer_decay_survive_an_interruption_and_differ_from_plain_adamw(
-    packed, tmp_path, make_config, monkeypatch
+    packed, tmp_path, make_config, cut_short
 ):
     def make(**optimizer):
         return make_config({**EVERYTHING, "classifier": {"scale": 16.0}, "optimizer": {"lr": 0.01, **optimizer}})
 
     config = make(kind="sam", rho=0.05, layer_decay=0.7)
-    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 8)
+    run_whole_and_cut(config, packed, tmp_path, cut_short, 8)
     run_stages(make(layer_decay=0.7), Places(packed, tmp_path / "plain"), resume=False)
     whole, plain = weights_of(tmp_path / "whole" / "final.ckpt"), weights_of(tmp_path / "plain" / "final.ckpt")
     assert not torch.equal(whole["head.1.weight"], plain["head.1.weight"])
@@ -210,11 +194,8 @@ def test_shards_that_changed_are_noticed(packed, tmp_path, make_config):
         run_stages(config, Places(packed, tmp_path), resume=True)
 
 
-def test_a_run_that_left_no_checkpoint_does_not_block_its_folder(packed, tmp_path, make_config, monkeypatch):
-    kill_at_step(monkeypatch, 1)
-    with pytest.raises(KilledError):
-        run_stages(make_config({}, seed=1), Places(packed, tmp_path), resume=False)
-    monkeypatch.undo()
+def test_a_run_that_left_no_checkpoint_does_not_block_its_folder(packed, tmp_path, make_config, cut_short):
+    cut_short(make_config({}, seed=1), Places(packed, tmp_path), 1)
     assert (tmp_path / "resolved.yaml").is_file() and not list(tmp_path.glob("*.ckpt"))
     run_stages(make_config({}, seed=2), Places(packed, tmp_path), resume=False)
     assert read_config(TrainConfig, tmp_path / "resolved.yaml").seed == 2
@@ -246,9 +227,9 @@ def test_a_head_with_image_sizes_trains_on_cached_features_and_on_pixels(packed_
     FIFTH_HEAD, {"kind": "parallel", "out_dim": 8, "dropouts": [0.1, 0.3]},
     {"kind": "multi_sample", "out_dim": 8, "dropouts": [0.1, 0.5], "bias": False},
 ], ids=lambda head: head["kind"])
-def test_heads_with_drawings_of_their_own_survive_an_interruption(packed, tmp_path, make_config, monkeypatch, head):
+def test_heads_with_drawings_of_their_own_survive_an_interruption(packed, tmp_path, make_config, cut_short, head):
     config = make_config(HEAD_ONLY, EVERYTHING, head=head)
-    run_whole_and_cut(config, packed, tmp_path, monkeypatch, 7)
+    run_whole_and_cut(config, packed, tmp_path, cut_short, 7)
     assert_same_weights(tmp_path / "whole" / "final.ckpt", tmp_path / "cut" / "final.ckpt")
 
 

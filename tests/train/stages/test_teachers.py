@@ -133,19 +133,9 @@ def test_teachers_change_what_the_student_learns(packed, make_config, tmp_path):
 
 
 @pytest.mark.parametrize("step", [2, 7])
-def test_an_interrupted_run_ends_with_the_same_student_and_teachers(packed, tmp_path, monkeypatch, whole, step):
+def test_an_interrupted_run_ends_with_the_same_student_and_teachers(packed, tmp_path, cut_short, whole, step):
     config, whole_dir = whole
-    real = runner.StageModule.training_step
-
-    def training_step(self, batch, batch_index):
-        if "pixels" in batch and self.global_step == step:
-            raise KilledError
-        return real(self, batch, batch_index)
-
-    monkeypatch.setattr(runner.StageModule, "training_step", training_step)
-    with pytest.raises(KilledError):
-        run_stages(config, Places(packed, tmp_path / "cut"), resume=False)
-    monkeypatch.setattr(runner.StageModule, "training_step", real)
+    cut_short(config, Places(packed, tmp_path / "cut"), step)
     run_stages(config, Places(packed, tmp_path / "cut"), resume=True)
     assert_same_weights(whole_dir / "final.ckpt", tmp_path / "cut" / "final.ckpt")
     assert_same_teachers(whole_dir / TEACHERS, tmp_path / "cut" / TEACHERS)
