@@ -25,6 +25,7 @@ from PIL import Image
 
 from benchmarks.image_libraries import PILLOW, PIXELS_OF_OURS, Way, ways
 from benchmarks.photographs import EXPONENTS, photographs, read_photographs
+from benchmarks.sections import report_missed
 from data_prep.allocator import keep_freed_pictures
 from data_prep.images import Prepared, prepare_image
 
@@ -169,9 +170,7 @@ def main() -> int:
             print_table(f"{size[0]}x{size[1]}, {detail}, {kb:.0f} kB in", rows)
             missed += missed_limits(f"{size[0]}x{size[1]}, {detail}", size, rows)
     peer.close()
-    for line in missed:
-        print(f"missed: {line}", file=sys.stderr)
-    return 1 if missed else 0
+    return report_missed(missed)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from benchmarks.recipes import IMAGE_PX, load_recipes, run_module
-from benchmarks.result_tables import put_table
+from benchmarks.sections import put_table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.sections import peak_mb_of, write_section
+from benchmarks.sections import peak_mb_of, report_missed, times_longer, write_section
 
 OURS, PEER, WHOLE, PRODUCT = "in chunks", "pytorch-metric-learning", "whole table", "matrix products alone"
 WAYS = (OURS, PEER, WHOLE)
@@ -132,11 +132,6 @@ def measure_memory(n_classes: int, batch: int) -> dict[str, float]:
     return found
 
 
-def ratio(seconds: dict, name: str, other: str, clock: int) -> float:
-    """How many times longer `other` takes than `name`, round by round. `clock`: 0 wall, 1 CPU."""
-    return statistics.median(theirs[clock] / own[clock] for own, theirs in zip(seconds[name], seconds[other]))
-
-
 def table(n_classes: int, batch: int, seconds: dict, memory_mb: dict[str, float]) -> list[str]:
     """One markdown table."""
     head = f"{n_classes:,} classes, {DIM}-D, batch {batch}"
@@ -147,15 +142,15 @@ def table(n_classes: int, batch: int, seconds: dict, memory_mb: dict[str, float]
         memory = " | "
         if name in memory_mb:
             memory = f"{memory_mb[name]:.0f} | {memory_mb[name] / memory_mb[PEER]:.2f}"
-        lines.append(f"| {name} | {wall:.3f} | {cpu:.3f} | {ratio(seconds, name, PEER, 0):.2f} | "
-                     f"{ratio(seconds, name, PEER, 1):.2f} | {memory} |")
+        lines.append(f"| {name} | {wall:.3f} | {cpu:.3f} | {times_longer(seconds, name, PEER, 0):.2f} | "
+                     f"{times_longer(seconds, name, PEER, 1):.2f} | {memory} |")
     return lines
 
 
 def missed_limits(batch: int, seconds: dict, memory_mb: dict[str, float]) -> list[str]:
     """What the figures miss, in words."""
     missed = []
-    faster, share = ratio(seconds, OURS, PEER, 0), memory_mb[OURS] / memory_mb[PEER]
+    faster, share = times_longer(seconds, OURS, PEER, 0), memory_mb[OURS] / memory_mb[PEER]
     if faster < LEAST_TIMES_FASTER:
         missed.append(f"batch {batch}: {faster:.2f} x {PEER}, at least {LEAST_TIMES_FASTER} wanted")
     if share > MOST_MEMORY_SHARE:
@@ -189,9 +184,7 @@ def main() -> int:
         batches = " ".join(map(str, options.batches))
         command = f"python -m benchmarks.losses --classes {n_classes} --batches {batches} --rounds {rounds}"
         write_section(HEADING, command, lines[:-1])
-    for problem in missed:
-        print(f"missed: {problem}", file=sys.stderr)
-    return 1 if missed else 0
+    return report_missed(missed)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,10 @@ they exist. Ends with status 1 if a limit is missed.
 """
 
 import argparse
-import datetime
 import importlib.util
 import io
 import json
 import os
-import platform
 import re
 import shutil
 import struct
@@ -36,6 +34,7 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from benchmarks.sections import report_missed, write_section
 from data_prep.allocator import keep_freed_pictures
 from data_prep.build import build
 from data_prep.config_files import build_config
@@ -52,8 +51,6 @@ MOST_GB = 1.5
 FEW_ROWS = 20_000
 N_DRAWN = 120  # different pictures of a size
 IMAGES_PER_CLASS = 20
-RESULTS = Path(__file__).with_name("RESULTS.md")
-HEADING = "## Packing"
 
 
 def draw(size: tuple[int, int], seed: int) -> bytes:
@@ -221,16 +218,6 @@ def measure_memory(folder: Path, workers: int, many_rows: int) -> tuple[list[str
     return lines, missed
 
 
-def write_results(lines: list[str], command: str) -> None:
-    """Put the tables under their heading in RESULTS.md, in place of those that were there."""
-    today = datetime.date.today().isoformat()
-    machine = f"{usable_cpus()} cores, {platform.machine()}, Python {platform.python_version()}"
-    section = "\n".join([HEADING, "", f"`{command}`, {machine}, {today}:", "", *lines, ""]) + "\n"
-    before, _, rest = RESULTS.read_text(encoding="utf-8").partition(HEADING + "\n")
-    after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
-    RESULTS.write_text(before.rstrip() + "\n\n" + section + ("\n" + after if after else ""), encoding="utf-8")
-
-
 def run_beside(names: tuple[str, ...]) -> list[str]:
     """Run other benchmarks of this folder that exist; names of those that missed a limit."""
     missed = []
@@ -266,12 +253,10 @@ def main() -> int:
     missed = [problem for _, problems in parts for problem in problems]
     if options.write:
         command = f"python -m benchmarks.pack --workers {options.workers} --rows {options.rows}"
-        write_results(tables[:-1], f"{command} --many-rows {options.many_rows}")
+        write_section("Packing", f"{command} --many-rows {options.many_rows}", tables[:-1])
     missed += run_beside(tuple(name for name in ("images", "catalogue") if name in options.sections))
     print("\n".join(tables))
-    for problem in missed:
-        print(f"missed: {problem}", file=sys.stderr)
-    return 1 if missed else 0
+    return report_missed(missed)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.result_tables import put_table
+from benchmarks.sections import put_table
 
 HEADING = "## Recipes side by side"
 RECIPES_PATH = Path(__file__).with_name("recipes.yaml")

@@ -1,8 +1,10 @@
-"""What benchmarks share: a section of RESULTS.md written in place of the one before, and the peak memory of a step."""
+"""What benchmarks share: sections and tables of RESULTS.md, ratios of interleaved rounds, memory, missed limits."""
 
 import datetime
 import platform
-from collections.abc import Callable
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from data_prep.workers import usable_cpus
@@ -18,6 +20,49 @@ def write_section(heading: str, command: str, lines: list[str], results: Path = 
     before, _, rest = results.read_text(encoding="utf-8").partition(title + "\n")
     after = rest[rest.index("\n## ") + 1 :] if "\n## " in rest else ""
     results.write_text(before.rstrip() + "\n\n" + section + ("\n" + after if after else ""), encoding="utf-8")
+
+
+def put_table(path: Path, heading: str, lines: list[str]) -> None:
+    """Replace the first table between `heading` and the next heading of `path`; what else is there stays.
+
+    A section without a table gets it at its end.
+
+    Raises:
+        SystemExit: no such heading.
+    """
+    text = path.read_text(encoding="utf-8").splitlines()
+    if heading not in text:
+        raise SystemExit(f"error: {path}: no line {heading!r}")
+    start = text.index(heading) + 1
+    end = next((i for i in range(start, len(text)) if text[i].startswith("## ")), len(text))
+    first = next((i for i in range(start, end) if text[i].startswith("|")), None)
+    if first is None:
+        while not text[end - 1].strip():
+            end -= 1
+        before, after, lines = text[:end], text[end:], ["", *lines]
+    else:
+        last = next((i for i in range(first, end) if not text[i].startswith("|")), end)
+        before, after = text[:first], text[last:]
+    path.write_text("\n".join([*before, *lines, *after]) + "\n", encoding="utf-8")
+
+
+def times_longer(
+    seconds: Mapping[str, Sequence[tuple[float, float]]], name: str, other: str, clock: int
+) -> float:
+    """How many times longer `other` takes than `name`: the median over rounds that were taken in turns.
+
+    Args:
+        seconds: name -> (wall, CPU) of each round.
+        clock: 0 wall, 1 CPU.
+    """
+    return statistics.median(theirs[clock] / own[clock] for own, theirs in zip(seconds[name], seconds[other]))
+
+
+def report_missed(missed: Sequence[str]) -> int:
+    """Say which limits were missed; the exit status."""
+    for problem in missed:
+        print(f"missed: {problem}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 def peak_mb_of(step: Callable[[], object]) -> float:

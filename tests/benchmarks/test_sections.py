@@ -1,4 +1,28 @@
-from benchmarks.sections import peak_mb_of, process_peak_mb, write_section
+import pytest
+
+from benchmarks.sections import peak_mb_of, process_peak_mb, put_table, write_section
+
+TEXT = """# Results
+
+## First
+
+Words.
+
+| old |
+|---|
+| 1 |
+
+More words.
+
+| another |
+
+## Second
+
+No table yet.
+
+## Third
+"""
+TABLE = ["| new |", "|---|", "| 2 |", "| 3 |"]
 
 
 def test_a_section_is_replaced_and_its_neighbours_stay(tmp_path):
@@ -19,3 +43,24 @@ def test_peak_memory_counts_what_is_freed_again():
     assert 70 < peak_mb_of(lambda: np.ones(80_000_000, np.uint8).sum()) < 120
     assert peak_mb_of(lambda: None) < 20
     assert process_peak_mb() > 10
+
+
+def test_the_first_table_of_the_section_is_replaced_and_nothing_else(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    path.write_text(TEXT)
+    put_table(path, "## First", TABLE)
+    assert path.read_text() == TEXT.replace("| old |\n|---|\n| 1 |", "\n".join(TABLE))
+
+
+def test_a_section_without_a_table_gets_it_at_its_end(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    path.write_text(TEXT)
+    put_table(path, "## Second", TABLE)
+    assert path.read_text() == TEXT.replace("No table yet.\n", "No table yet.\n\n" + "\n".join(TABLE) + "\n")
+
+
+def test_a_heading_that_is_not_there_is_an_error(tmp_path):
+    path = tmp_path / "RESULTS.md"
+    path.write_text(TEXT)
+    with pytest.raises(SystemExit, match="Fourth"):
+        put_table(path, "## Fourth", TABLE)
