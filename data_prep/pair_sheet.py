@@ -11,6 +11,7 @@ from PIL import Image
 from data_prep.crops import split_box
 from data_prep.hash_rank import rank_hashes
 from data_prep.images import Rejected, prepare_image
+from data_prep.picture_row import side_by_side
 
 MOST_PAIRS = 36
 PICTURE_PX = 132  # each of the two has a square of this
@@ -79,20 +80,13 @@ def _choice(pairs: pl.DataFrame) -> pl.DataFrame:
 def _drawn(pairs: pl.DataFrame, raw_root: Path) -> Iterator[Pair]:
     names = ("source", "path", "class_key", "other_path", "other_class_key", "bits", "verdict")
     for row in pairs.select(names).iter_rows():
-        yield Pair(*row, _side_by_side(raw_root, (row[1], row[3])))
+        yield Pair(*row, _pair_picture(raw_root, (row[1], row[3])))
 
 
-def _side_by_side(raw_root: Path, paths: tuple[str, str]) -> bytes:
+def _pair_picture(raw_root: Path, paths: tuple[str, str]) -> bytes:
     """One JPEG; a file that cannot be read any more leaves its place grey."""
-    sheet = Image.new("RGB", (2 * PICTURE_PX, PICTURE_PX), "white")
-    for n, path in enumerate(paths):
-        picture = _picture(raw_root, path) or Image.new("RGB", (PICTURE_PX, PICTURE_PX), "grey")
-        picture.thumbnail((PICTURE_PX - 4, PICTURE_PX - 4))
-        left = PICTURE_PX * n + (PICTURE_PX - picture.width) // 2
-        sheet.paste(picture, (left, (PICTURE_PX - picture.height) // 2))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    return buffer.getvalue()
+    lost = Image.new("RGB", (PICTURE_PX, PICTURE_PX), "grey")
+    return side_by_side([_picture(raw_root, path) or lost.copy() for path in paths], PICTURE_PX, _JPEG_QUALITY)
 
 
 def _picture(raw_root: Path, path: str) -> Image.Image | None:

@@ -9,6 +9,7 @@ import polars as pl
 from data_prep.catalogue import ACCEPTED, SPLITS
 from data_prep.manifest import Manifest
 from data_prep.pair_sheet import PairSheet
+from data_prep.picture_row import side_by_side
 from data_prep.shards import iterate_shard
 from data_prep.sources import SOURCES
 from data_prep.sources.source import Source
@@ -140,16 +141,7 @@ def _contact_sheet(pictures: list[bytes]) -> bytes:
     """Thumbnails side by side on white."""
     from PIL import Image
 
-    sheet = Image.new("RGB", (THUMBNAIL_PX * len(pictures), THUMBNAIL_PX), "white")
-    for n, content in enumerate(pictures):
-        with Image.open(io.BytesIO(content)) as picture:
-            thumbnail = picture.convert("RGB")
-        thumbnail.thumbnail((THUMBNAIL_PX - 4, THUMBNAIL_PX - 4))
-        left = THUMBNAIL_PX * n + (THUMBNAIL_PX - thumbnail.width) // 2
-        sheet.paste(thumbnail, (left, (THUMBNAIL_PX - thumbnail.height) // 2))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    return side_by_side([Image.open(io.BytesIO(content)).convert("RGB") for content in pictures], THUMBNAIL_PX, 85)
 
 
 def _class_size_histogram(manifest: Manifest) -> bytes:
