@@ -85,6 +85,20 @@ def drop_metrics_after(run_dir: Path, stage: str, step: int) -> None:
         unfinished_path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 
 
+def stage_places(rows: list[dict]) -> tuple[dict[str, int], list[float]]:
+    """Images of each stage, in order, and each row's place on an axis where every stage is 1 wide.
+
+    >>> rows = [{"stage": "head", "images": 50}, {"stage": "head", "images": 100}, {"stage": "all", "images": 3}]
+    >>> stage_places(rows)
+    ({'head': 100, 'all': 3}, [0.5, 1.0, 2.0])
+    """
+    n_images: dict[str, int] = {}
+    for row in rows:
+        n_images[row["stage"]] = max(row["images"], n_images.get(row["stage"], 0))
+    numbers = {stage: number for number, stage in enumerate(n_images)}
+    return n_images, [numbers[row["stage"]] + row["images"] / max(n_images[row["stage"]], 1) for row in rows]
+
+
 def draw_curves(run_dir: Path) -> Path:
     """`curves.png`: training loss and validation mMP@5 (mean and per domain), every stage drawn equally wide.
 
@@ -97,9 +111,9 @@ def draw_curves(run_dir: Path) -> Path:
     from matplotlib import pyplot
 
     rows = read_metrics(run_dir)
-    stages = list(dict.fromkeys(row["stage"] for row in rows))
-    n_images = {stage: max(row["images"] for row in rows if row["stage"] == stage) for stage in stages}
-    place = {id(row): stages.index(row["stage"]) + row["images"] / max(n_images[row["stage"]], 1) for row in rows}
+    n_images, places = stage_places(rows)
+    stages = list(n_images)
+    place = {id(row): at for row, at in zip(rows, places)}
     figure, (loss_axes, score_axes) = pyplot.subplots(1, 2, figsize=(13, 4.8), layout="constrained")
     _draw_losses(loss_axes, rows, place)
     _draw_scores(score_axes, rows, place)

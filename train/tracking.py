@@ -5,12 +5,13 @@ import os
 import uuid
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import ConfigError
 from data_prep.files import writing_atomically
-from train.run_log import read_metrics
+from train.run_log import read_metrics, stage_places
 
 KINDS = ("tensorboard", "wandb", "mlflow")
 PROJECT = "universal-embedding"
@@ -57,12 +58,8 @@ class Tracker:
 
 def images_before(run_dir: Path, stage: str) -> int:
     """Images of all stages that stand before this one in `metrics.jsonl`."""
-    by_stage: dict[str, int] = {}
-    for row in read_metrics(run_dir):
-        if row["stage"] == stage:
-            break
-        by_stage[row["stage"]] = max(row["images"], by_stage.get(row["stage"], 0))
-    return sum(by_stage.values())
+    n_images, _ = stage_places(read_metrics(run_dir))
+    return sum(count for _, count in takewhile(lambda item: item[0] != stage, n_images.items()))
 
 
 def check_trackers(kinds: Sequence[str]) -> None:

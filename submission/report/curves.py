@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 
+from train.run_log import stage_places
+
 _TEXT = "#010101"  # stand-ins that are replaced by CSS variables; no colour of the drawing is like them
 _GRID = "#020202"
 _MEAN = "#030303"
@@ -21,11 +23,9 @@ def draw_curves(rows: list[dict], domains: list[str]) -> dict[str, str]:
         rows: {stage, step, images, name, value}.
         domains: those with a colour of their own on the page; number n is drawn in `var(--domain-n)`.
     """
-    stages = list(dict.fromkeys(row["stage"] for row in rows))
-    n_images = {stage: max(row["images"] for row in rows if row["stage"] == stage) for stage in stages}
+    n_images, places = stage_places(rows)
     lines: dict[tuple[str, str], list[tuple[float, float]]] = {}  # (name, stage) -> places and values
-    for row in rows:
-        place = stages.index(row["stage"]) + row["images"] / max(n_images[row["stage"]], 1)
+    for row, place in zip(rows, places):
         lines.setdefault((row["name"], row["stage"]), []).append((place, row["value"]))
     charts = {}
     losses = [points for (name, _), points in lines.items() if name == "train/loss"]

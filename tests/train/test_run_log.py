@@ -1,10 +1,17 @@
+import doctest
 import json
 
+from train import run_log
 from train.run_log import append_metrics, draw_curves, drop_metrics_after, note_resume, read_metrics, write_environment
 
 
 def row(stage, step, name="train/loss", value=1.0):
     return {"stage": stage, "step": step, "images": step * 8, "name": name, "value": value}
+
+
+def test_doctest():
+    result = doctest.testmod(run_log)
+    assert (result.attempted, result.failed) == (2, 0)
 
 
 def test_rows_read_back_and_a_torn_last_line_is_left_out(tmp_path):

@@ -207,7 +207,7 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
     finite_loss = FiniteLoss(stage.name, loaders.training.reader.table.keys, min(every_steps, _LOOK_EVERY_STEPS),
                              lambda: places.last_good(config, index))
     images_reached = step_reached * module.objective.images_per_step
-    settings = json.loads(config.model_dump_json())
+    settings = config.model_dump(mode="json")
     open_tracker = partial(
         Tracker, config.tracking, places.run_dir, config.name, settings, stage.name, images_reached
     ) if config.tracking else None  # fmt: skip
