@@ -4,7 +4,6 @@ Without a file: make the environment where it is missing, and print its interpre
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -40,8 +39,9 @@ def main(arguments: list[str]) -> int:
 
 
 def prove(python: Path, options: argparse.Namespace) -> int:
-    """Run the proof, print its summary, and leave `host_runtime.json` beside the file."""
+    """Run the proof, print its summary, leave `host_runtime.json` beside the file (`submission.package` reads it)."""
     from data_prep.errors import ContractError
+    from data_prep.files import write_json
     from export.host_proof import MORE_SIZES_PX, model_of, pictures_below, prove_on_host, summary, written_samples
     from export.sample_images import SIZES_PX
 
@@ -55,20 +55,12 @@ def prove(python: Path, options: argparse.Namespace) -> int:
         with written_samples((*SIZES_PX, *MORE_SIZES_PX)) as made:
             proof = prove_on_host(python, options.model, model, [*made, *own])
     except ContractError as error:
-        write_record(record_path, {**about, "ok": False, "versions": {}, "pictures": [], "error": str(error)})
+        write_json(record_path, {**about, "ok": False, "versions": {}, "pictures": [], "error": str(error)})
         raise
-    write_record(record_path, {**about, **proof.to_dict()})
+    write_json(record_path, {**about, **proof.to_dict()})
     print("\n".join(summary(proof, checkpoint)))
     print(f"{'passed' if proof.ok else 'FAILED'}; wrote {record_path}")
     return 0 if proof.ok else 1
-
-
-def write_record(path: Path, record: dict) -> None:
-    """Whole or not at all; `submission.package` refuses a file whose record is not ok."""
-    from data_prep.files import writing_atomically
-
-    with writing_atomically(path) as unfinished_path:
-        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
