@@ -58,9 +58,10 @@ def upload(plan: Plan, client: Any, patience: Patience, tell: Callable[[str], No
 
     if "submission_ref" not in record:
         with _asking(client, f"dataset {plan.target.dataset}", {403: "its owner must be your account"}):
-            if _dataset_version(client, plan.target.dataset) != record.get("dataset_version", 0):
+            there, _ = _dataset_state(client, plan.target.dataset)
+            if there != record.get("dataset_version", 0):
                 record.pop("kernel_version", None)  # it packed an older model
-                done(dataset_version=_send_dataset(plan, client, patience.step_s, tell))
+                done(dataset_version=_send_dataset(plan, client, there, patience.step_s, tell))
         tell(f"dataset {plan.target.dataset}, version {record['dataset_version']}: ready")
         with _asking(client, f"kernel {plan.target.kernel}", {403: "its owner must be your account"}):
             if "kernel_version" not in record:
@@ -86,10 +87,12 @@ def forget_submission(plan: Plan) -> None:
     write_record(plan, {key: value for key, value in record.items() if key not in SUBMISSION_KEYS})
 
 
-def _send_dataset(plan: Plan, client: Any, wait_s: float, tell: Callable[[str], None]) -> int:
+def _send_dataset(
+    plan: Plan, client: Any, earlier_version: int | None, wait_s: float, tell: Callable[[str], None]
+) -> int:
     """Create the dataset, or a new version of it; its version when Kaggle has it ready and whole."""
     reference, quiet = plan.target.dataset, not is_watched()
-    earlier_version = _dataset_version(client, reference)
+    versions: list[int | None] = []
     with tempfile.TemporaryDirectory(prefix="kaggle-dataset-", dir=plan.run_dir) as folder:
         _link(plan.model_path, Path(folder) / MODEL_NAME)
         title = reference.split("/")[1]
@@ -104,13 +107,13 @@ def _send_dataset(plan: Plan, client: Any, wait_s: float, tell: Callable[[str], 
         raise ContractError(f"Kaggle refused the dataset {reference}: {getattr(answer, 'error', answer)}")
 
     def status() -> str:
-        if _dataset_version(client, reference) in (None, earlier_version):
-            return "not there yet"
-        return json.loads(client.dataset_status(reference, format="json(status)"))["status"]
+        version, now = _dataset_state(client, reference)
+        versions.append(version)
+        return "not there yet" if version in (None, earlier_version) else now
 
     _wait_until("ready", status, ("failed", "deleted"), wait_s, f"dataset {reference}", tell)
     _check_sent(plan, client)
-    return _dataset_version(client, reference) or 0
+    return versions[-1]
 
 
 def _check_sent(plan: Plan, client: Any) -> None:
@@ -123,14 +126,15 @@ def _check_sent(plan: Plan, client: Any) -> None:
         raise ContractError(f"dataset {plan.target.dataset}: expected {expected}, got {got}; {_AGAIN}")
 
 
-def _dataset_version(client: Any, reference: str) -> int | None:
-    """The current version; None where there is no such dataset."""
+def _dataset_state(client: Any, reference: str) -> tuple[int | None, str]:
+    """The current version and its status; None and "" where there is no such dataset."""
     try:
-        return json.loads(client.dataset_status(reference, format="json"))["current_version_number"]
+        found = json.loads(client.dataset_status(reference, format="json"))
+        return found["current_version_number"], found["status"]
     except Exception as error:
         # Kaggle answers 403 for what does not exist, as for what belongs to somebody else.
         if _status_of(error) in (403, 404):
-            return None
+            return None, ""
         raise
 
 
