@@ -1,27 +1,49 @@
-"""Random changes to training images; the only file that imports albumentations.
+"""Random changes to training images, from the stored JPEG to the pixels of a batch.
 
 The presets gather what the challenge's entrants report: flips, JPEG artefacts, shift / scale / rotation,
 brightness and colour, one cut-out (1st, 2nd, 3rd and 6th place).
+
+Decoding a JPEG of 256 px takes 0.3 ms, so everything else has to be cheap: crop, flip, shift, scale and rotation are
+one pass over the pixels, brightness and colour one 3 x 4 matrix. albumentations' chain of the same changes takes five
+times as long (`benchmarks/input.py`).
 """
 
-import os
-import random
-from collections.abc import Callable
+import io
+import math
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from data_prep.errors import ConfigError, unknown_name
+from data_prep.jpeg_codec import decode_jpeg, decode_jpeg_quickly, jpeg_size
+from train.data.picture_crop import Warp, crop_box, cut_out_square, decode_scale
+from train.data.pixel_changes import Changes, between, change_pixels
 
-PRESETS = ("none", "crop", "light", "standard", "strong")
-# Aspect ratio of a crop against that of the whole image: the image is squashed to a square when it is
-# embedded, so the crop keeps the image's own shape, give or take this.
-MAX_CROP_STRETCH = 4 / 3
+# Every call draws so many numbers at once, more than any preset uses.
+_N_DRAWS = 40
 
 Pixels = NDArray[np.uint8]
+
+PRESETS: dict[str, Changes | None] = {
+    "none": None,
+    "crop": Changes(),
+    # Light and colour a little off: what 2nd place did to colours.
+    "light": Changes(light=(0.5, 0.1)),
+    # 1st and 2nd place's list, with softer pictures and JPEG artefacts now and then.
+    "standard": Changes(
+        warp=(0.5, 0.06, 0.1, 12.0), light=(0.5, 0.2), colour=(0.3, 10.0, 0.25), blur=(0.1, 0.3, 1.2),
+        jpeg=(0.2, 50, 95), holes=(0.4, 1),
+    ),
+    # For long training of a whole tower on few images: more of each change, more often, and grey.
+    "strong": Changes(
+        warp=(0.7, 0.1, 0.2, 25.0), light=(0.7, 0.3), colour=(0.5, 20.0, 0.45), grey=0.05, blur=(0.2, 0.3, 2.0),
+        motion=0.5, jpeg=(0.3, 30, 95), holes=(0.6, 3),
+    ),
+}
 
 
 def build_augmentation(
@@ -29,12 +51,11 @@ def build_augmentation(
     image_px: int,
     min_crop_scale: float,
     horizontal_flip: bool,
-) -> Callable[[Pixels, int], Pixels]:
-    """A function (image uint8 [H, W, 3], seed) -> uint8 [image_px, image_px, 3], the same for the same seed.
+) -> Callable[[bytes, int], Pixels]:
+    """A function (JPEG bytes, seed) -> uint8 [image_px, image_px, 3], the same for the same seed.
 
-    Crop and resize are one step of PIL's antialiased bicubic filter, the one that inference uses. `none` is
-    that resize of the whole image, squashed to the square, pixel for pixel as `preprocessing.resize_image`
-    does it: no crop, no flip. `crop` is crop and flip alone (UnED).
+    `none` is PIL's antialiased bicubic resize of the whole image, squashed to the square, pixel for pixel as
+    `preprocessing.resize_image` does it: no crop, no flip. `crop` is crop and flip alone (UnED).
 
     Args:
         preset: `none`, `crop`, `light`, `standard` or `strong`.
@@ -44,7 +65,7 @@ def build_augmentation(
         horizontal_flip: whether half of the images are mirrored.
 
     Returns:
-        The function. It holds state while it runs: one a process, not one for several threads.
+        The function. It raises OSError for bytes that are no picture.
 
     Raises:
         ConfigError: an unknown preset, or a number out of range.
@@ -56,111 +77,46 @@ def build_augmentation(
             f"augmentation: expected image_px >= 1 and 0 < min_crop_scale <= 1, "
             f"got {image_px} and {min_crop_scale}"
         )
-    if preset == "none":
+    changes = PRESETS[preset]
+    if changes is None:
         return partial(_squash, image_px=image_px)
-    return partial(
-        _augment,
-        compose=_build_compose(preset, horizontal_flip),
-        image_px=image_px,
-        min_crop_scale=min_crop_scale,
-    )
+    crop = (min_crop_scale, 0.5 if horizontal_flip else 0.0)
+    return partial(_augment, changes=changes, image_px=image_px, crop=crop)
 
 
-def _squash(image: Pixels, seed: int, image_px: int) -> Pixels:
+def _squash(jpeg: bytes, seed: int, image_px: int) -> Pixels:
     """The whole image at the wanted size; the seed changes nothing."""
-    return np.array(Image.fromarray(image).resize((image_px, image_px), Image.Resampling.BICUBIC))
+    size = jpeg_size(jpeg)
+    pixels = None if size is None else decode_jpeg(jpeg, size, 1)
+    image = _by_pillow(jpeg) if pixels is None else Image.fromarray(pixels)
+    return np.array(image.convert("RGB").resize((image_px, image_px), Image.Resampling.BICUBIC))
 
 
-def _augment(image: Pixels, seed: int, compose: Any, image_px: int, min_crop_scale: float) -> Pixels:
-    """Random crop at the wanted size, then the preset's changes."""
-    rng = np.random.default_rng(seed)
-    box = _crop_box(image.shape[1], image.shape[0], min_crop_scale, rng)
-    crop = Image.fromarray(image).resize((image_px, image_px), Image.Resampling.BICUBIC, box=box)
-    # Not set_random_seed: it gives each transform its own generator from the same seed, and then all of them
-    # draw the same numbers (every one with p = 0.5 fires at once or not at all). One shared pair of
-    # generators keeps them apart.
-    compose.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-    return compose(image=np.array(crop))["image"]
+def _augment(jpeg: bytes, seed: int, changes: Changes, image_px: int, crop: tuple[float, float]) -> Pixels:
+    """Random crop at the wanted size, then the preset's changes. `crop`: (smallest area, chance of a flip)."""
+    # All numbers at once: a draw from numpy's generator costs as much as the arithmetic around it.
+    draws = iter(np.random.default_rng(seed).random(_N_DRAWS).tolist())
+    size = jpeg_size(jpeg) or _by_pillow(jpeg).size
+    box = crop_box(size, crop[0], draws)
+    scale = decode_scale(box, image_px)
+    rgbx = decode_jpeg_quickly(jpeg, size, scale)
+    if rgbx is None:
+        rgbx, scale = np.asarray(_by_pillow(jpeg).convert("RGBA")), 1
+    box = tuple(side / scale for side in box)
+    flip = next(draws) < crop[1]
+    rgb = cut_out_square(rgbx, box, flip, image_px, _drawn_warp(changes, draws))
+    return change_pixels(rgb, changes, draws)
 
 
-def _crop_box(
-    width_px: int, height_px: int, min_crop_scale: float, rng: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of a crop with `min_crop_scale`..1 of the area, anywhere inside the image."""
-    area = rng.uniform(min_crop_scale, 1.0)
-    # A stretch beyond 1 / area would need a side longer than the image's.
-    stretch = min(MAX_CROP_STRETCH, 1.0 / area) ** rng.uniform(-1.0, 1.0)
-    width, height = width_px * (area * stretch) ** 0.5, height_px * (area / stretch) ** 0.5
-    left, top = rng.uniform(0.0, 1.0) * (width_px - width), rng.uniform(0.0, 1.0) * (height_px - height)
-    return left, top, min(left + width, width_px), min(top + height, height_px)
+def _by_pillow(jpeg: bytes) -> Image.Image:
+    """For files that libjpeg-turbo complains about and Pillow reads; the shards may hold some."""
+    return Image.open(io.BytesIO(jpeg))
 
 
-def _build_compose(preset: str, horizontal_flip: bool) -> Any:
-    """The changes after the crop, as one albumentations pipeline."""
-    os.environ.setdefault(
-        "NO_ALBUMENTATIONS_UPDATE", "1"
-    )  # else importing it asks the network for a newer version
-    import albumentations
-    import cv2
-
-    cv2.setNumThreads(
-        0
-    )  # loader processes are the parallelism; OpenCV's own threads can also hang after a fork
-    makers = {"crop": lambda a, border_mode: [], "light": _light, "standard": _standard, "strong": _strong}
-    flip = [albumentations.HorizontalFlip(p=0.5)] if horizontal_flip else []
-    return albumentations.Compose([*flip, *makers[preset](albumentations, cv2.BORDER_REFLECT_101)])
-
-
-def _light(a: Any, border_mode: int) -> list[Any]:
-    """Light and colour a little off: what 2nd place did to colours."""
-    return [a.RandomBrightnessContrast(brightness_limit=0.1, contrast_limit=0.1, p=0.5)]
-
-
-def _standard(a: Any, border_mode: int) -> list[Any]:
-    """1st and 2nd place's list, with softer pictures and JPEG artefacts now and then."""
-    return [
-        _shift_and_turn(a, border_mode, shift=0.06, scale=0.1, degrees=12, p=0.5),
-        a.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.2, p=0.5),
-        a.HueSaturationValue(hue_shift_limit=5, sat_shift_limit=25, val_shift_limit=0, p=0.3),
-        a.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 1.2), p=0.1),
-        a.ImageCompression(quality_range=(50, 95), p=0.2),
-        _cut_out(a, holes=(1, 1), side=(0.1, 0.4), p=0.4),
-    ]
-
-
-def _strong(a: Any, border_mode: int) -> list[Any]:
-    """For long training of a whole tower on few images: more of each change, more often, and grey."""
-    return [
-        _shift_and_turn(a, border_mode, shift=0.1, scale=0.2, degrees=25, p=0.7),
-        a.RandomBrightnessContrast(brightness_limit=0.3, contrast_limit=0.3, p=0.7),
-        a.HueSaturationValue(hue_shift_limit=10, sat_shift_limit=45, val_shift_limit=0, p=0.5),
-        a.ToGray(p=0.05),
-        a.OneOf(
-            [
-                a.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 2.0), p=1.0),
-                a.MotionBlur(blur_limit=(3, 7), p=1.0),
-            ],
-            p=0.2,
-        ),
-        a.ImageCompression(quality_range=(30, 95), p=0.3),
-        _cut_out(a, holes=(1, 3), side=(0.1, 0.4), p=0.6),
-    ]
-
-
-def _shift_and_turn(a: Any, border_mode: int, shift: float, scale: float, degrees: float, p: float) -> Any:
-    """Shift (share of the side), scale (share of the size) and rotation, the border mirrored."""
-    return a.Affine(
-        scale=(1 - scale, 1 + scale),
-        translate_percent=(-shift, shift),
-        rotate=(-degrees, degrees),
-        keep_ratio=True,
-        border_mode=border_mode,
-        p=p,
-    )
-
-
-def _cut_out(a: Any, holes: tuple[int, int], side: tuple[float, float], p: float) -> Any:
-    """Holes of mid-grey, which is near zero after normalisation; `side` is a share of the image's."""
-    return a.CoarseDropout(
-        num_holes_range=holes, hole_height_range=side, hole_width_range=side, fill=127, p=p
-    )
+def _drawn_warp(changes: Changes, draws: Iterator[float]) -> Warp | None:
+    """(shift to the right, shift down, scale, turn in radians), or None for no warp."""
+    chance, shift, scale, degrees = changes.warp
+    numbers = [between(-1.0, 1.0, next(draws)) for _ in range(4)]
+    if next(draws) >= chance:
+        return None
+    return numbers[0] * shift, numbers[1] * shift, 1.0 + numbers[2] * scale, math.radians(numbers[3] * degrees)

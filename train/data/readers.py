@@ -111,8 +111,12 @@ class ShardReader:
             with Image.open(io.BytesIO(self.jpeg_bytes(index))) as image:
                 return image.convert("RGB")
         except OSError as error:
-            where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
-            raise ConfigError(f"{where}: damaged since it was packed: {error}; build the shards again") from error
+            raise self.damaged(index, str(error)) from error
+
+    def damaged(self, index: int, reason: str) -> ConfigError:
+        """The error for a picture that is not what was packed."""
+        where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
+        return ConfigError(f"{where}: damaged since it was packed: {reason}; build the shards again")
 
 
 def _rows_of(table: SampleTable, rows: np.ndarray) -> SampleTable:

@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from train.config import StageConfig
 from train.data.augmentation import build_augmentation
-from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
+from train.data.batch_loader import batch_loader
+from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures, draw_views
 from train.data.loss_sampler import plan_round, steps_by_loss
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import SampleTable, ShardReader
@@ -118,8 +119,8 @@ class StageData(pl.LightningDataModule):
         stage: for augmentation.
         validation: the validation samples and their preprocessing.
         loading: (seed of the stage, data loading processes).
-        features: for a stage on cached features: float32 [N, width] of the training samples and [M, width] of the
-            validation samples; else None.
+        features: for a stage on cached features: float32 [N, width] of the training samples, or [n_views, N, width],
+            and [M, width] of the validation samples; else None.
     """
 
     def __init__(
@@ -139,15 +140,17 @@ class StageData(pl.LightningDataModule):
         # Each process takes its own columns of every batch: `batch_size` counts all devices together.
         by_loss = self.stage.sampler.kind == "by_loss"
         batches = self._batches_by_loss() if by_loss else self.plan.batches[first:end]
-        rows = batches[:, self.trainer.global_rank :: self.trainer.world_size]
+        rank, n_devices = share = (self.trainer.global_rank, self.trainer.world_size)
         if self.features is not None:
-            return DataLoader(PlannedFeatures(self.features[0], rows, self.training.reader.table), batch_size=None)
+            n_views = len(self.features[0]) if self.features[0].ndim == 3 else 0
+            views = draw_views(n_views, batches.shape, first, self.seed)[:, rank::n_devices] if n_views else None
+            rows, table = batches[:, rank::n_devices], self.training.reader.table
+            return batch_loader(PlannedFeatures(self.features[0], rows, table, views), 0)
         augment = build_augmentation(
             self.stage.augmentation.preset, self.stage.image_px, self.stage.augmentation.min_crop_scale,
             self.stage.augmentation.horizontal_flip,
         )
-        seed = self.seed + 7919 * self.trainer.global_rank
-        return self._loader(PlannedBatches(self.training.reader, rows, first, augment, seed))
+        return self._loader(PlannedBatches(self.training.reader, batches, first, augment, self.seed, share))
 
     def _batches_by_loss(self) -> np.ndarray:
         """The round that begins, from the losses that the module noted in those before."""
@@ -164,9 +167,8 @@ class StageData(pl.LightningDataModule):
         reader, spec = self.validation
         if self.features is not None:
             rows = np.array_split(np.arange(len(reader)), range(_VALIDATION_BATCH, len(reader), _VALIDATION_BATCH))
-            return DataLoader(PlannedFeatures(self.features[1], rows, reader.table), batch_size=None)
+            return batch_loader(PlannedFeatures(self.features[1], rows, reader.table), 0)
         return self._loader(OrderedBatches(reader, spec, _VALIDATION_BATCH))
 
     def _loader(self, batches: Dataset) -> DataLoader:
-        return DataLoader(batches, batch_size=None, num_workers=self.n_workers, multiprocessing_context=(
-            "forkserver" if self.n_workers else None))
+        return batch_loader(batches, self.n_workers, pin_memory=self.trainer.strategy.root_device.type == "cuda")

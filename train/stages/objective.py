@@ -73,7 +73,7 @@ class Objective:
         with_margin = self.margin(cosines, class_ids, raw_embeddings.norm(dim=1), images_seen)
         mask = None
         if self.domain_of_class is not None:
-            domains = self.domain_of_class.to(class_ids.device)
+            self.domain_of_class = domains = self.domain_of_class.to(class_ids.device)  # moves once
             mask = domains[class_ids][:, None] == domains[None, :]  # [B, C]
         classification = margin_softmax_loss(with_margin, class_ids, self.scale, self.label_smoothing, mask,
                                              self.focal_gamma)

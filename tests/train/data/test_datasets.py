@@ -1,16 +1,18 @@
 import pickle
 
 import numpy as np
+import pytest
 import torch
 
-from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
+from data_prep.errors import ConfigError
+from train.data.datasets import NumberedViews, OrderedBatches, PlannedBatches, PlannedFeatures, draw_views
 from train.data.preprocessing import PreprocessSpec, resize_image
 from train.data.readers import ShardReader
 
 
-def noisy(pixels, seed):
-    """A stand-in for an augmentation: its output is the seed and the image's first pixel."""
-    return np.array([[[seed % 251, seed % 241, pixels[0, 0, 0]]]], np.uint8)
+def noisy(jpeg, seed):
+    """A stand-in for an augmentation: its output is the seed and the length of the file."""
+    return np.array([[[seed % 251, seed % 241, len(jpeg) % 239]]], np.uint8)
 
 
 def test_a_step_looks_the_same_whether_or_not_the_run_was_cut_before_it(packed):
@@ -55,3 +57,48 @@ def test_datasets_travel_to_worker_processes(packed):
     reader.jpeg_bytes(0)  # opens a file
     copy = pickle.loads(pickle.dumps(reader))
     assert copy.jpeg_bytes(1) == reader.jpeg_bytes(1)
+
+
+@pytest.mark.parametrize("n_devices", [2, 3])
+def test_shares_of_a_step_are_the_step_itself(packed, n_devices):
+    """Whichever device takes an image, it looks the same."""
+    reader, plan = ShardReader(packed, "train"), np.arange(32).reshape(4, 8)
+    whole = PlannedBatches(reader, plan, 5, noisy, seed=3)[2]
+    shares = [PlannedBatches(reader, plan, 5, noisy, 3, (rank, n_devices))[2] for rank in range(n_devices)]
+    for rank, share in enumerate(shares):
+        for key in ("pixels", "indices", "sizes_px"):
+            assert torch.equal(share[key], whole[key][rank::n_devices])
+
+
+def test_numbered_views_go_through_all_samples_view_by_view(packed):
+    reader = ShardReader(packed, "val")
+    n = len(reader)
+    batches = NumberedViews(reader, 2, noisy, batch_size=7)
+    items = [batches[number] for number in range(len(batches))]
+    assert torch.cat([item["indices"] for item in items]).tolist() == 2 * list(range(n))
+    pixels = torch.cat([item["pixels"] for item in items])
+    for row in (0, n - 1, n, 2 * n - 1):
+        assert pixels[row].tolist() == noisy(reader.jpeg_bytes(row % n), row).tolist()
+
+
+def test_a_view_is_looked_up_for_each_image(packed):
+    features = np.arange(20, dtype=np.float32).reshape(2, 5, 2)
+    table = ShardReader(packed, "val").table
+    batch = PlannedFeatures(features, np.array([[4, 0]]), table, np.array([[1, 0]]))[0]
+    assert batch["features"].tolist() == [[18.0, 19.0], [0.0, 1.0]]
+
+
+def test_drawn_views_are_even_and_those_of_an_uninterrupted_run():
+    drawn = draw_views(3, (50, 12), first_step=0, seed=1)
+    assert np.bincount(drawn.ravel(), minlength=3).min() > 150
+    assert np.array_equal(draw_views(3, (20, 12), first_step=30, seed=1), drawn[30:])
+    assert not np.array_equal(draw_views(3, (50, 12), first_step=0, seed=2), drawn)
+
+
+def test_a_picture_damaged_after_packing_is_named(packed):
+    def broken(jpeg, seed):
+        raise OSError("cut short")
+
+    reader = ShardReader(packed, "train")
+    with pytest.raises(ConfigError, match=rf"sample {reader.table.keys[5]}: damaged since it was packed: cut short"):
+        PlannedBatches(reader, np.array([[5]]), 0, broken, seed=3)[0]
