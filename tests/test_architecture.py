@@ -21,7 +21,6 @@ DOORS = {
     "kaggle": {"data_prep/kaggle_client.py"},
     "kagglesdk": {"data_prep/kaggle_client.py"},
     "requests": {"data_prep/remote.py"},
-    "albumentations": {"train/data/augmentation.py"},
     "distributed": {"data_prep/cluster.py"},
     "fsspec": {"data_prep/storage.py"},
     "simplejpeg": {"data_prep/jpeg_codec.py"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_prep.files import writing_atomically
 
-_PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "albumentations", "webdataset",
+_PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "opencv-python-headless", "simplejpeg", "webdataset",
              "numpy", "pillow", "polars")
 
 

@@ -18,7 +18,7 @@ def packed_for_benchmarks(tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (4, 5, 3), np.uint8).repeat(8, 0).repeat(8, 1)).save(path, quality=92)
     config = build_config(MixtureConfig, {
-        "name": "photos", "image_px": 32,
+        "name": "photos", "seed": 0, "image_px": 32,
         "sources": [{"source": "photos", "domain": "photos", "reader": "class_folders", "split": "by_class",
                      "val_fraction": 0.5, "test_fraction": 0.0}],
     }, "test")

@@ -77,7 +77,9 @@ def test_the_quick_decoding_is_close_and_padded(scale):
     content = by_pillow(picture(203, 101))
     exact, quick = decode_jpeg(content, (203, 101), scale), decode_jpeg_quickly(content, (203, 101), scale)
     assert quick.shape == (*exact.shape[:2], 4)
-    assert np.abs(quick[..., :3].astype(int) - exact).mean() < 2.5
+    assert np.abs(quick[..., :3].astype(int) - exact).mean() < 4
+    grey = np.abs((quick[..., :3].astype(int) - exact) @ (0.299, 0.587, 0.114))
+    assert grey.mean() < 1  # only colours are coarser
 
 
 def test_the_header_tells_the_size():

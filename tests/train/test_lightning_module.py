@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_losses_are_noted_by_source_and_round(module):
 
 
 @pytest.mark.parametrize("kind", ["arcface", "cosface"])
-def test_a_step_never_waits_for_the_device(module, kind):
+def test_a_step_never_waits_for_the_device(module, kind, monkeypatch):
     """On the meta device nothing has a value: whatever looks at one (`.item()`, `.cpu()`, a branch) raises.
 
     A class size margin, noted sources and both optimizers' steps are in it.
@@ -80,6 +81,7 @@ def test_a_step_never_waits_for_the_device(module, kind):
         current_epoch=0, global_step=0, strategy=SimpleNamespace(reduce=lambda value, reduce_op: value))
     module.note_sources(np.array([0, 0, 1]), n_rounds=1)
     module.to("meta")
+    monkeypatch.setattr(torch, "autocast", lambda **options: nullcontext())  # knows no meta device
     optimizer = torch.optim.AdamW(module.parameters())
     batch = {
         "pixels": torch.zeros(2, 16, 16, 3, dtype=torch.uint8, device="meta"),
@@ -106,6 +108,7 @@ def test_under_bfloat16_the_softmax_is_float32(module):
     assert seen == {"features": torch.bfloat16, "cosines": torch.float32} and loss.dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_a_compiled_tower_takes_the_place_of_the_plain_one(module):
     """`eager` compiles nothing but goes the same way; the parameters keep their names."""
     pixels = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)
