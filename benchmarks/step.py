@@ -146,55 +146,73 @@ def flops_of(work: Callable[[], None]) -> float:
     return float(counter.get_total_flops())
 
 
+def flops_per_image(arch: str, image_px: int, device: str) -> dict[str, float]:
+    """`training`: forward and backward of one image; `frozen`: forward alone."""
+    module, batch = build_module(arch, "float32", device, image_px), make_batch(1, image_px, device)
+    frozen = flops_of(forward_pass(module, "plain, frozen", batch))
+    return {"training": flops_of(training_step(module, "float32", batch)), "frozen": frozen}
+
+
 def measure(arch: str, ways: list[str], batch_size: int, image_px: int, rounds: int, repeats: int) -> list[dict]:
-    """A row for each way: seconds of a step round by round, FLOPs, peak memory on a GPU; None where it did not fit."""
+    """A row for each way: seconds of a step round by round, and peak memory on a GPU; None where it did not fit.
+
+    On a CPU all models stay and take turns; on a GPU one stands alone there, because its memory is one of the figures.
+    """
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    batch, works, rows = make_batch(batch_size, image_px, device), {}, {}
-    for way in [*ways, *FORWARDS]:
-        frozen = way in FORWARDS
-        if device == "cuda":
-            works.clear()  # one model at a time: memory is one of the figures
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-        try:
-            built_as = {"plain, frozen": "plain", "bf16, frozen": "bf16"}.get(way, way)
-            module = build_module(arch, built_as, device, image_px)
-            works[way] = (forward_pass if frozen else training_step)(module, way, batch)
-            seconds_of(works[way], device, 2)
-            row = {"way": way, "seconds": [], "flops": flops_of(works[way]) if "compil" not in way else None}
-            if device == "cuda":
-                row["seconds"] = [seconds_of(works[way], device, repeats) for _ in range(rounds)]
-                row["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
-        except torch.OutOfMemoryError:
-            row = {"way": way, "seconds": None, "flops": None}
-            works.pop(way, None)
-        rows[way] = row
-    for _ in range(rounds if device == "cpu" else 0):
-        for way, work in works.items():
-            rows[way]["seconds"].append(seconds_of(work, device, repeats))
-    return list(rows.values())
+    if not torch.cuda.is_available():
+        batch = make_batch(batch_size, image_px, "cpu")
+        works = {way: prepared(arch, way, batch, image_px) for way in [*ways, *FORWARDS]}
+        rows = {way: {"way": way, "seconds": []} for way in works}
+        for _ in range(rounds):
+            for way, work in works.items():
+                rows[way]["seconds"].append(seconds_of(work, "cpu", repeats))
+        return list(rows.values())
+    return [measure_on_gpu(arch, way, batch_size, image_px, (rounds, repeats)) for way in [*ways, *FORWARDS]]
 
 
-def lines_of(rows: list[dict], batch_size: int, peak: float) -> tuple[list[list[str]], dict[str, float]]:
+def measure_on_gpu(arch: str, way: str, batch_size: int, image_px: int, counts: tuple[int, int]) -> dict:
+    """One way alone on the GPU; `counts`: rounds, and calls in each."""
+    import torch
+
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        work = prepared(arch, way, make_batch(batch_size, image_px, "cuda"), image_px)
+        seconds = [seconds_of(work, "cuda", counts[1]) for _ in range(counts[0])]
+    except torch.OutOfMemoryError:
+        return {"way": way, "seconds": None}
+    return {"way": way, "seconds": seconds, "memory_gb": torch.cuda.max_memory_allocated() / 1e9}
+
+
+def prepared(arch: str, way: str, batch: dict, image_px: int) -> Callable[[], None]:
+    """The way's step or forward pass, called twice already."""
+    device = batch["pixels"].device.type
+    built_as = {"plain, frozen": "plain", "bf16, frozen": "bf16"}.get(way, way)
+    module = build_module(arch, built_as, device, image_px)
+    work = (forward_pass if way in FORWARDS else training_step)(module, way, batch)
+    seconds_of(work, device, 2)
+    return work
+
+
+def lines_of(
+    rows: list[dict], batch_size: int, flops: dict[str, float], peak: float
+) -> tuple[list[list[str]], dict[str, float]]:
     """Lines of the table, and the share of the peak of each way."""
-    plain = {False: next((row for row in rows if row["way"] == "plain"), None),
-             True: next(row for row in rows if row["way"] == "plain, frozen")}
-    flops = {frozen: next((row["flops"] for row in rows if row["flops"] and (row["way"] in FORWARDS) == frozen), None)
-             for frozen in (False, True)}
+    plain = {"training": next(row for row in rows if row["way"] == "plain"),
+             "frozen": next(row for row in rows if row["way"] == "plain, frozen")}
     lines, shares = [], {}
     for row in rows:
-        frozen, memory = row["way"] in FORWARDS, f"{row.get('memory_gb', 0.0):.1f}"
+        kind = "frozen" if row["way"] in FORWARDS else "training"
+        memory = f"{row['memory_gb']:.1f}" if "memory_gb" in row else ""
         if row["seconds"] is None:
             lines.append([row["way"], str(batch_size), "out of memory", "", "", ""])
             continue
-        seconds, beside = statistics.median(row["seconds"]), plain[frozen]
-        shares[row["way"]] = flops[frozen] / seconds / peak
-        ratios = [a / b for a, b in zip((beside or {}).get("seconds") or (), row["seconds"])]
+        seconds = statistics.median(row["seconds"])
+        shares[row["way"]] = flops[kind] * batch_size / seconds / peak
+        ratios = [a / b for a, b in zip(plain[kind]["seconds"] or (), row["seconds"])]
         lines.append([row["way"], str(batch_size), f"{batch_size / seconds:.1f}",
-                      f"{statistics.median(ratios):.2f}" if ratios else "", f"{shares[row['way']]:.2f}",
-                      memory if memory != "0.0" else ""])
+                      f"{statistics.median(ratios):.2f}" if ratios else "", f"{shares[row['way']]:.2f}", memory])
     return lines, shares
 
 
@@ -229,10 +247,11 @@ def main(arguments: list[str]) -> int:
         arch, rounds, batches, ways = "vit_tiny_patch16_224", 1, [2], [way for way in WAYS if "compiled" not in way]
     on_gpu = torch.cuda.is_available()
     peak = matrix_flops_per_second("cuda" if on_gpu else "cpu")
+    flops = flops_per_image(arch, options.image_px, "cuda" if on_gpu else "cpu")
     lines, shares = [], []
     for batch_size in batches:
         rows = measure(arch, ways, batch_size, options.image_px, rounds, 10 if on_gpu else 1)
-        more, found = lines_of(rows, batch_size, peak)
+        more, found = lines_of(rows, batch_size, flops, peak)
         lines, shares = lines + more, [*shares, found]
         print("\n".join(" ".join(line) for line in more), flush=True)
     missed = missed_limits(shares) if on_gpu else []

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from data_prep.files import writing_atomically
 
-_PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "opencv-python-headless", "simplejpeg", "webdataset",
-             "numpy", "pillow", "polars")
+_PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "pytorch-lightning", "opencv-python-headless",
+             "simplejpeg", "webdataset", "numpy", "pillow", "polars")
 
 
 def write_environment(run_dir: Path) -> None:

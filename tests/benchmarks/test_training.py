@@ -1,3 +1,5 @@
+import torch
+
 from benchmarks.training import AFTER, measure, measure_share
 
 
@@ -13,4 +15,5 @@ def test_the_default_setting_is_the_one_measured_after():
 def test_measures_training_on_shards(packed_for_benchmarks, monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     monkeypatch.setenv("GOMP_SPINCOUNT", "0")
+    monkeypatch.setattr(torch, "set_num_threads", lambda n_threads: None)  # of the other tests
     assert measure_share(packed_for_benchmarks, 1, 0, image_px=32, n_steps=1) > 0
