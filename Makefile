@@ -3,7 +3,8 @@
 
 RUN      ?= quickstart
 CONFIG   ?= $(RUN)
-MIXTURE  ?= $(shell sed -n 's/^mixture: *//p' train/configs/$(CONFIG).yaml)
+# Of a run that is there already, whatever its name, the mixture is the one it was trained on.
+MIXTURE  ?= $(shell sed -n 's/^mixture: *//p' $(firstword $(wildcard runs/$(RUN)/resolved.yaml train/configs/$(CONFIG).yaml) /dev/null))
 POCKET   ?=
 KERNEL   ?=
 SET      ?=
@@ -21,6 +22,17 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup test test-all lint bench notebooks data train export validate submission upload host-runtime clean
+
+# What cannot work is said before anything is installed.
+ifneq ($(filter data train export validate submission upload,$(MAKECMDGOALS)),)
+ifeq ($(MIXTURE),)
+$(error no runs/$(RUN) and no train/configs/$(CONFIG).yaml; RUN (or CONFIG, for a run of another name) is one of: \
+  $(basename $(notdir $(wildcard train/configs/*.yaml))))
+endif
+ifeq ($(MIXTURE)$(POCKET)$(wildcard $(SHARDS)/manifest.json),pocket)
+$(error RUN=$(RUN) needs POCKET=<folder with manifest.csv>)
+endif
+endif
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -68,14 +80,6 @@ raw/.sample_world: | $(VENV)/.installed
 
 ifeq ($(MIXTURE),quickstart)
 $(SHARDS)/manifest.json: | raw/.sample_world
-endif
-ifeq ($(MIXTURE),pocket)
-ifeq ($(POCKET),)
-$(SHARDS)/manifest.json: | pocket-folder
-.PHONY: pocket-folder
-pocket-folder:
-	@test -f $(SHARDS)/manifest.json || { echo "error: RUN=$(RUN) needs POCKET=<folder with manifest.csv>"; exit 1; }
-endif
 endif
 
 $(SHARDS)/manifest.json: | $(VENV)/.installed

@@ -7,7 +7,7 @@ from typing import TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from data_prep.errors import ConfigError, unknown_name
+from data_prep.errors import ConfigError, did_you_mean, unknown_name
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -115,7 +115,7 @@ def _describe(problem: dict, model: type[BaseModel]) -> str:
     dotted = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = _known_keys(model, problem["loc"][:-1])
-        return f"{dotted}: unknown key; known: {', '.join(known)}"
+        return f"{dotted}: unknown key{did_you_mean(problem['loc'][-1], known)}; known: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{dotted}: required, but not given"
     said = problem["msg"].removeprefix("Value error, ")  # a validator of ours has said it all in its own words

@@ -1,6 +1,7 @@
 """The error types a user meets, and the one wording for a name nobody knows."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class ConfigError(Exception):
@@ -21,4 +22,17 @@ def unknown_name(what: str, got: object, known: Iterable[str], where: str) -> Co
     >>> str(unknown_name("source", "sop", ["met", "gldv2"], "quickstart.yaml"))
     "quickstart.yaml: no source 'sop'; known: gldv2, met"
     """
-    return ConfigError(f"{where}: no {what} {got!r}; known: {', '.join(sorted(known))}")
+    known = sorted(known)
+    return ConfigError(f"{where}: no {what} {got!r}{did_you_mean(got, known)}; known: {', '.join(known)}")
+
+
+def did_you_mean(got: object, known: Iterable[str]) -> str:
+    """The one known name that looks most like the wrong one, as a question; empty when none does.
+
+    >>> did_you_mean("quickstrat", ["pocket", "quickstart"])
+    ", did you mean 'quickstart'?"
+    >>> did_you_mean("sop", ["met"])
+    ''
+    """
+    close = get_close_matches(str(got), list(known), n=1, cutoff=0.75)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -12,6 +12,7 @@ from typing import Any
 from data_prep.errors import ConfigError
 from data_prep.remote import Remote, Response, open_url
 
+INVALID_CREDENTIALS = "the credentials are not valid, or have expired; make new ones (kaggle.com, Settings, API)"
 _SECRETS = ("KAGGLE_KEY", "KAGGLE_API_TOKEN")
 _NO_CREDENTIALS = (
     "Kaggle: no credentials; set KAGGLE_API_TOKEN, or KAGGLE_USERNAME and KAGGLE_KEY, or put "
@@ -67,7 +68,7 @@ def competition_files(client: Any, competition: str) -> Remote:
 
     page = f"https://www.kaggle.com/c/{competition}"
     advice = {
-        401: "the credentials are not valid; make new ones (kaggle.com, Settings, API)",
+        401: INVALID_CREDENTIALS,
         403: f"accept the rules at {page}/rules with the account of these credentials, then run the command again",
         404: f"no such competition; look at {page}",
     }
@@ -96,7 +97,7 @@ def dataset_files(client: Any, dataset: str) -> Remote:
 
     page = f"https://www.kaggle.com/datasets/{owner}/{name}"
     advice = {
-        401: "the credentials are not valid; make new ones (kaggle.com, Settings, API)",
+        401: INVALID_CREDENTIALS,
         403: f"it is private or gone, or wants a consent; look at {page}",
         404: f"no such data set; look at {page}",
     }

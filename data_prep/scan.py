@@ -27,8 +27,16 @@ def scan_sources(config: MixtureConfig, raw_root: Path) -> pl.DataFrame:
         except ConfigError as error:
             problems.append(str(error))
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError("\n".join([*problems, *_stand_ins(config, raw_root)]))
     return pl.concat(parts).sort("source", "path")
+
+
+def _stand_ins(config: MixtureConfig, raw_root: Path) -> list[str]:
+    """How to try the mixture before its data is there, where whole data sets are missing."""
+    known = [source for source in config.sources if source.reader is None]
+    gone = [one.source for one in known if not (raw_root / (one.raw_dir or source_of(one).raw_dir)).exists()]
+    command = f"python -m data_prep.sample_world --out {raw_root} --sources {' '.join(gone)}"
+    return [f"to try the mixture first: {command} renders small stand-ins"] if gone else []
 
 
 def _scan_source(config: SourceConfig, raw_root: Path) -> pl.DataFrame:

@@ -12,8 +12,9 @@ ZIP_NAME = "submission.zip"
 # Checks of `export.json` that may be "not run" (ok: null): no host runtime on this machine; a budget that
 # could not be modelled, or that the user waived when exporting.
 MAY_BE_OPEN = ("host runtime", "budget")
-_EXPORT_KEYS = ("model_sha256", "checks")
-_VALIDATION_KEYS = ("model_sha256", "mMP@5", "interval_95", "per_domain", "n_queries", "n_index", "baselines")
+_EXPORT_KEYS = ("model_sha256", "checkpoint_sha256", "checks")
+_VALIDATION_KEYS = ("model_sha256", "mMP@5", "interval_95", "per_domain", "n_queries", "n_index", "baselines",
+                    "embedding_dim", "data_sha256", "image_source")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,135 +1,94 @@
 """The steps of an upload, written against a Kaggle client that is handed in.
 
-The client is `kaggle.api.kaggle_api_extended.KaggleApi` (2.2.4), or anything with the same methods.
+The client is `kaggle.api.kaggle_api_extended.KaggleApi` (2.2.4).
 """
 
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data_prep.errors import ConfigError, ContractError
-from data_prep.files import writing_atomically
-from data_prep.kaggle_client import without_secrets
-from submission.evidence import MODEL_NAME, ZIP_NAME, check_evidence
-from submission.hosted_scorer import sha256_of_model
+from data_prep.kaggle_client import INVALID_CREDENTIALS, without_secrets
+from data_prep.progress import is_watched
+from submission.evidence import MODEL_NAME, ZIP_NAME
+from submission.upload_plan import Plan
+from submission.upload_record import SUBMISSION_KEYS, add_score, read_record, write_record
 
 KERNEL_DIR = Path(__file__).parent / "kernel"
 KERNEL_SCRIPT = "pack_submission.py"
-_REFERENCE = re.compile(r"[A-Za-z0-9_-]+/[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")
 _POLL_SECONDS = 10.0
+_AGAIN = "run the same command again to go on"
 
 
 @dataclass(frozen=True)
-class Target:
-    """Where it goes: `kernel` and `dataset` as owner/name, and the competition's name.
+class Patience:
+    """Longest waits in seconds: for the dataset and the kernel, each; and for the score (the host may take 9 hours)."""
 
-    Raises:
-        ConfigError: a reference that Kaggle would not take.
-    """
-
-    kernel: str
-    dataset: str
-    competition: str
-
-    def __post_init__(self) -> None:
-        for what, reference in (("--kernel", self.kernel), ("--dataset", self.dataset)):
-            if not _REFERENCE.fullmatch(reference):
-                raise ConfigError(
-                    f"{what}: got {reference!r}, expected owner/name, the name of 6 to 50 "
-                    "lower-case letters, digits and hyphens"
-                )
+    step_s: float
+    score_s: float
 
 
-@dataclass(frozen=True)
-class Plan:
-    """All that will be sent, checked."""
+def upload(plan: Plan, client: Any, patience: Patience, tell: Callable[[str], None]) -> None:
+    """Send the model, run the kernel, submit its output, wait for the score; each step that is not done yet.
 
-    run_dir: Path
-    model_path: Path
-    model_sha256: str
-    target: Target
-    message: str
-
-    def steps(self) -> list[str]:
-        """What `upload` does, a line a step."""
-        short = self.model_sha256[:12]
-        size_mb = self.model_path.stat().st_size / 1e6
-        return [
-            f"1. private dataset {self.target.dataset}: {self.model_path} ({size_mb:.1f} MB, {short})",
-            f"2. private script kernel {self.target.kernel}: packs {ZIP_NAME}, refuses any other model",
-            f"3. wait until the kernel is complete and {ZIP_NAME} is among its output",
-            f"4. submit that output to {self.target.competition}: {self.message}",
-        ]
-
-
-def plan_upload(run_dir: Path, target: Target, message: str | None = None) -> Plan:
-    """Check the chain zip -> saved_model.pt -> export.json and validation.json, and say what would be sent.
-
-    Raises:
-        ContractError: the chain is broken, or there is no zip.
-    """
-    evidence = check_evidence(run_dir)
-    expected = evidence.model_sha256
-    zip_path = Path(run_dir) / ZIP_NAME
-    if not zip_path.is_file():
-        raise ContractError(f"{zip_path}: no such file; make submission writes it")
-    got = sha256_of_model(zip_path)
-    if got != expected:
-        raise ContractError(
-            f"{zip_path}: holds model {got[:12]}, but {MODEL_NAME} is {expected[:12]}; run make submission again"
-        )
-    score = evidence.validation["mMP@5"]
-    default = f"{Path(run_dir).name}: local mMP@5 {score:.3f}, model {expected[:12]}"
-    return Plan(Path(run_dir), evidence.model_path, expected, target, message or default)
-
-
-def upload(plan: Plan, client: Any, wait_s: float, tell: Callable[[str], None]) -> None:
-    """Send the model, run the kernel, submit its output; leaves `upload.json` in the run folder.
+    What is done stands in `upload.json` of the run folder after every step, so that the same command goes on where it
+    was stopped; the score is added to `scores.csv`.
 
     Args:
         plan: from `plan_upload`.
         client: an authenticated Kaggle client.
-        wait_s: longest wait for the dataset and for the kernel, each.
+        patience: how long to wait.
         tell: takes a line of progress.
 
     Raises:
         ContractError: Kaggle refused a step, or it did not end in time; secrets are taken out of the message.
     """
-    with _teaching_errors(client):
-        dataset_version = _send_dataset(plan, client, wait_s)
-        tell(f"dataset {plan.target.dataset}, version {dataset_version}: ready")
-        kernel_version = _push_kernel(plan, client)
-        tell(f"kernel {plan.target.kernel}, version {kernel_version}: pushed")
-        _wait_for_kernel(plan.target.kernel, client, wait_s)
-        tell(f"kernel {plan.target.kernel}: complete, {ZIP_NAME} is there")
-        answer = client.competition_submit_code(
-            ZIP_NAME, plan.message, plan.target.competition, plan.target.kernel, kernel_version, quiet=True
-        )
-    tell(f"submitted: {getattr(answer, 'message', '')}")
-    record = {
-        "model_sha256": plan.model_sha256,
-        "dataset": plan.target.dataset,
-        "dataset_version": dataset_version,
-        "kernel": plan.target.kernel,
-        "kernel_version": kernel_version,
-        "competition": plan.target.competition,
-        "message": plan.message,
-    }
-    with writing_atomically(plan.run_dir / "upload.json") as unfinished_path:
-        unfinished_path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record = read_record(plan)
+
+    def done(**more: Any) -> None:
+        record.update(more)
+        write_record(plan, record)
+
+    if "submission_ref" not in record:
+        with _asking(client, f"dataset {plan.target.dataset}", {403: "its owner must be your account"}):
+            if _dataset_version(client, plan.target.dataset) != record.get("dataset_version", 0):
+                record.pop("kernel_version", None)  # it packed an older model
+                done(dataset_version=_send_dataset(plan, client, patience.step_s, tell))
+        tell(f"dataset {plan.target.dataset}, version {record['dataset_version']}: ready")
+        with _asking(client, f"kernel {plan.target.kernel}", {403: "its owner must be your account"}):
+            if "kernel_version" not in record:
+                version = _push_kernel(plan, client)
+                tell(f"kernel {plan.target.kernel}, version {version}: pushed")
+                _wait_for_kernel(plan.target.kernel, client, patience.step_s, tell)
+                done(kernel_version=version)
+        tell(f"kernel {plan.target.kernel}, version {record['kernel_version']}: complete, {ZIP_NAME} is there")
+        done(submission_ref=_submit(plan, client, record["kernel_version"], tell), message=plan.message)
+    if "public_score" not in record:
+        with _asking(client, "the score", {}):
+            public, private = _wait_for_score(plan, client, record["submission_ref"], patience.score_s, tell)
+        done(public_score=public, private_score=private)
+    path = add_score(plan, record)
+    local = plan.evidence.validation["mMP@5"]
+    shown = f"public {record['public_score'] or '-'}, private {record['private_score'] or '-'}"
+    tell(f"submission {record['submission_ref']}: {shown}; local mMP@5 {local:.3f}; {path}")
 
 
-def _send_dataset(plan: Plan, client: Any, wait_s: float) -> int:
-    """Create the dataset, or a new version of it; its version when Kaggle has it ready."""
-    reference = plan.target.dataset
+def forget_submission(plan: Plan) -> None:
+    """Let the next `upload` submit the same kernel output once more."""
+    record = read_record(plan)
+    write_record(plan, {key: value for key, value in record.items() if key not in SUBMISSION_KEYS})
+
+
+def _send_dataset(plan: Plan, client: Any, wait_s: float, tell: Callable[[str], None]) -> int:
+    """Create the dataset, or a new version of it; its version when Kaggle has it ready and whole."""
+    reference, quiet = plan.target.dataset, not is_watched()
     earlier_version = _dataset_version(client, reference)
     with tempfile.TemporaryDirectory(prefix="kaggle-dataset-", dir=plan.run_dir) as folder:
         _link(plan.model_path, Path(folder) / MODEL_NAME)
@@ -137,21 +96,31 @@ def _send_dataset(plan: Plan, client: Any, wait_s: float) -> int:
         metadata = {"title": title, "id": reference, "licenses": [{"name": "unknown"}]}
         (Path(folder) / "dataset-metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
         if earlier_version is None:
-            answer = client.dataset_create_new(folder, public=False, quiet=True, convert_to_csv=False)
+            answer = client.dataset_create_new(folder, public=False, quiet=quiet, convert_to_csv=False)
         else:
             notes = f"model {plan.model_sha256}"
-            answer = client.dataset_create_version(folder, notes, quiet=True, convert_to_csv=False)
+            answer = client.dataset_create_version(folder, notes, quiet=quiet, convert_to_csv=False)
     if getattr(answer, "error", None) or getattr(answer, "status", "ok") == "error":
         raise ContractError(f"Kaggle refused the dataset {reference}: {getattr(answer, 'error', answer)}")
 
-    def is_ready() -> bool:
-        found = json.loads(client.dataset_status(reference, format="json"))
-        if found["status"] == "failed":
-            raise ContractError(f"Kaggle could not process the dataset {reference}")
-        return found["status"] == "ready" and found["current_version_number"] > (earlier_version or 0)
+    def status() -> str:
+        if _dataset_version(client, reference) in (None, earlier_version):
+            return "not there yet"
+        return json.loads(client.dataset_status(reference, format="json(status)"))["status"]
 
-    _wait(is_ready, wait_s, f"dataset {reference}")
+    _wait_until("ready", status, ("failed", "deleted"), wait_s, f"dataset {reference}", tell)
+    _check_sent(plan, client)
     return _dataset_version(client, reference) or 0
+
+
+def _check_sent(plan: Plan, client: Any) -> None:
+    """The client makes a dataset without the file when the file's upload fails, and calls that a success."""
+    size = plan.model_path.stat().st_size
+    held = {file.name: file.total_bytes for file in client.dataset_list_files(plan.target.dataset).dataset_files}
+    if held.get(MODEL_NAME) != size:
+        got = ", ".join(f"{name} ({n_bytes} bytes)" for name, n_bytes in held.items()) or "nothing"
+        expected = f"{MODEL_NAME} ({size} bytes)"
+        raise ContractError(f"dataset {plan.target.dataset}: expected {expected}, got {got}; {_AGAIN}")
 
 
 def _dataset_version(client: Any, reference: str) -> int | None:
@@ -160,7 +129,7 @@ def _dataset_version(client: Any, reference: str) -> int | None:
         return json.loads(client.dataset_status(reference, format="json"))["current_version_number"]
     except Exception as error:
         # Kaggle answers 403 for what does not exist, as for what belongs to somebody else.
-        if getattr(getattr(error, "response", None), "status_code", None) in (403, 404):
+        if _status_of(error) in (403, 404):
             return None
         raise
 
@@ -183,37 +152,81 @@ def _push_kernel(plan: Plan, client: Any) -> int:
         filled = script.replace(placeholder, f'EXPECTED_SHA256 = "{plan.model_sha256}"')
         (Path(folder) / KERNEL_SCRIPT).write_text(filled, encoding="utf-8")
         answer = client.kernels_push(folder)
-    refused = getattr(answer, "error", None) or [
-        *(getattr(answer, "invalid_dataset_sources", None) or []),
-        *(getattr(answer, "invalid_competition_sources", None) or []),
-    ]
+    if answer.invalid_competition_sources:
+        raise ContractError(
+            f"Kaggle refused the kernel {plan.target.kernel}: it may not attach {plan.target.competition}; accept the "
+            f"rules at {plan.target.rules_page}, then {_AGAIN}"
+        )
+    refused = answer.error or answer.invalid_dataset_sources
     if refused:
         raise ContractError(f"Kaggle refused the kernel {plan.target.kernel}: {refused}")
     return int(answer.version_number)
 
 
-def _wait_for_kernel(kernel: str, client: Any, wait_s: float) -> None:
+def _wait_for_kernel(kernel: str, client: Any, wait_s: float, tell: Callable[[str], None]) -> None:
     """Wait for the run's end; an error on Kaggle, or an output without the zip, is an error here."""
+    reasons = []
 
-    def is_complete() -> bool:
+    def status() -> str:
         answer = client.kernels_status(kernel)
-        status = getattr(answer.status, "name", str(answer.status)).upper()
-        if status in ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED"):
-            raise ContractError(f"kernel {kernel}: {status}: {getattr(answer, 'failure_message', '')}")
-        return status == "COMPLETE"
+        reasons.append(answer.failure_message)
+        return answer.status.name.lower()
 
-    _wait(is_complete, wait_s, f"kernel {kernel}")
+    ends = ("error", "cancel_requested", "cancel_acknowledged")
+    _wait_until("complete", status, ends, wait_s, f"kernel {kernel}", tell, reasons)
     names = [file.name for file in client.kernels_list_files(kernel).files or []]
     if ZIP_NAME not in names:
         held = ", ".join(names) or "nothing"
         raise ContractError(f"kernel {kernel}: expected {ZIP_NAME} in its output, got {held}")
 
 
-def _wait(is_done: Callable[[], bool], wait_s: float, what: str) -> None:
-    end = time.monotonic() + wait_s
-    while not is_done():
-        if time.monotonic() >= end:
-            raise ContractError(f"{what}: not ready after {wait_s / 60:.0f} minutes; look at it on kaggle.com")
+def _submit(plan: Plan, client: Any, kernel_version: int, tell: Callable[[str], None]) -> int:
+    """As `kaggle competitions submit -k KERNEL -v VERSION -f submission.zip -m MESSAGE`; the submission's number."""
+    target = plan.target
+    advice = {403: f"accept the rules at {target.rules_page}, then {_AGAIN}"}
+    with _asking(client, f"submission to {target.competition}", advice):
+        answer = client.competition_submit_code(
+            ZIP_NAME, plan.message, target.competition, target.kernel, kernel_version, quiet=True
+        )
+    tell(f"submitted: {answer.message}")
+    return answer.ref
+
+
+def _wait_for_score(
+    plan: Plan, client: Any, ref: int, wait_s: float, tell: Callable[[str], None]
+) -> tuple[str, str]:
+    """(public, private) as Kaggle writes them; the private one is empty until the competition's end."""
+    found: dict[str, Any] = {}
+    reasons = []
+
+    def status() -> str:
+        submissions = client.competition_submissions(plan.target.competition) or []
+        mine = next((submission for submission in submissions if submission and submission.ref == ref), None)
+        if mine is None:
+            return "not listed yet"
+        found["mine"] = mine
+        reasons.append(mine.error_description)
+        return mine.status.name.lower()
+
+    _wait_until("complete", status, ("error",), wait_s, f"submission {ref}", tell, reasons)
+    return found["mine"].public_score, found["mine"].private_score
+
+
+def _wait_until(
+    wanted: str, status: Callable[[], str], ends: tuple[str, ...], wait_s: float, what: str,
+    tell: Callable[[str], None], reasons: list[str] | None = None,
+) -> None:  # fmt: skip
+    """Ask for the status until it is the wanted one; every change is told, one of `ends` is an error."""
+    deadline, last = time.monotonic() + wait_s, None
+    while (now := status()) != wanted:
+        if now in ends:
+            raise ContractError(f"{what}: {now}: {(reasons or [''])[-1] or 'Kaggle gives no reason'}")
+        if now != last:
+            tell(f"{what}: {now}")
+            last = now
+        if time.monotonic() >= deadline:
+            waited = f"{now} after {wait_s / 60:.0f} minutes"
+            raise ContractError(f"{what}: {waited}; look at it on kaggle.com, then {_AGAIN}")
         time.sleep(min(_POLL_SECONDS, wait_s))
 
 
@@ -225,13 +238,27 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def _status_of(error: Exception) -> int | None:
+    """HTTP status of an error of the client; inside a successful answer the refusal is in the body."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return None
+    try:
+        return int(response.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return response.status_code
+
+
 @contextmanager
-def _teaching_errors(client: Any):
-    """What the client raises, as ContractError without secrets or a traceback, which could hold headers."""
+def _asking(client: Any, what: str, advice: Mapping[int, str]) -> Iterator[None]:
+    """What the client raises, as ContractError with advice; without secrets, or a traceback that could hold headers."""
+    known = {401: INVALID_CREDENTIALS, 429: f"too many requests; wait some minutes, then {_AGAIN}", **advice}
     try:
         yield
     except (ConfigError, ContractError) as error:
         raise type(error)(without_secrets(str(error), client)) from None
     except Exception as error:  # requests' and Kaggle's own types; all of them mean that the step failed
+        status = _status_of(error)
         reason = without_secrets(f"{type(error).__name__}: {error}", client)
-        raise ContractError(f"Kaggle: {reason}") from None
+        hint = known.get(status, f"Kaggle is in trouble; {_AGAIN}" if status and status >= 500 else "")
+        raise ContractError(f"Kaggle, {what}: {reason}{f' ({status}: {hint})' if hint else ''}") from None

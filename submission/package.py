@@ -1,4 +1,4 @@
-"""Zip a model that has passed every check: python -m submission.package runs/quickstart"""
+"""Zip a model that has passed every check, and write its card: python -m submission.package runs/quickstart"""
 
 import argparse
 import sys
@@ -17,10 +17,12 @@ def main(arguments: list[str]) -> int:
 
     try:
         from submission.evidence import ZIP_NAME, check_evidence
+        from submission.model_card import write_model_card
         from submission.submission_zip import write_checked_zip
 
         evidence = check_evidence(options.run_dir)
         zip_path = options.run_dir / ZIP_NAME
+        card_path = write_model_card(evidence)
         write_checked_zip(evidence.model_path, zip_path)
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -28,6 +30,7 @@ def main(arguments: list[str]) -> int:
     from submission.summary import print_tables, score_table, verdict_table
 
     print_tables(score_table(evidence.validation), verdict_table(evidence.export, str(zip_path)))
+    print(f"model card: {card_path}")
     return 0
 
 

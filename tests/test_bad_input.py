@@ -175,7 +175,8 @@ def test_a_config_that_is_no_text(tmp_path, refused):
 def test_all_missing_raw_folders_are_named_with_the_way_to_get_them(tmp_path, refused):
     path = mixture(tmp_path, TOYS, {"source": "met", "split": "by_class"})
     refused(pack(path, tmp_path / "raw", tmp_path / "shards"),
-            f"toys: no folder {tmp_path / 'raw' / 'toys'}", f"met: no folder {tmp_path / 'raw' / 'met'}", "MET.tar.gz")
+            f"toys: no folder {tmp_path / 'raw' / 'toys'}", f"met: no folder {tmp_path / 'raw' / 'met'}", "MET.tar.gz",
+            f"data_prep.sample_world --out {tmp_path / 'raw'} --sources met renders small stand-ins")
     assert files_below(tmp_path) == ["small.yaml"]
 
 

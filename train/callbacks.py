@@ -1,21 +1,46 @@
 """What happens between the steps of a stage: numbers to metrics.jsonl, progress, a checkpoint after each round."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytorch_lightning as pl
 
 from data_prep.files import writing_atomically
 from train.run_log import append_metrics
+from train.tracking import Tracker
 
 
 class MetricsLog(pl.Callback):
-    """Writes training losses every `every_steps` steps and each validation's scores."""
+    """Writes training losses every `every_steps` steps and each validation's scores.
 
-    def __init__(self, run_dir: Path, stage: str, every_steps: int) -> None:
+    Args:
+        run_dir: where `metrics.jsonl` is.
+        stage: its name.
+        every_steps: between two rows of losses.
+        open_tracker: opens what the same numbers go to besides; called in the writing process only.
+    """
+
+    def __init__(
+        self, run_dir: Path, stage: str, every_steps: int, open_tracker: Callable[[], Tracker] | None = None
+    ) -> None:
         self.run_dir = run_dir
         self.stage = stage
         self.every_steps = every_steps
+        self.open_tracker = open_tracker
+        self.tracker: Tracker | None = None
+
+    def on_fit_start(self, trainer, pl_module) -> None:
+        if trainer.is_global_zero and self.open_tracker is not None:
+            self.tracker = self.open_tracker()
+
+    def on_fit_end(self, trainer, pl_module) -> None:
+        if self.tracker is not None:
+            self.tracker.close("success")
+
+    def on_exception(self, trainer, pl_module, exception) -> None:
+        if self.tracker is not None:  # what was written so far is worth most now
+            self.tracker.close("failed")
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         step = trainer.global_step
@@ -32,6 +57,8 @@ class MetricsLog(pl.Callback):
             {"stage": self.stage, "step": step, "images": images, "name": name, "value": round(float(value), 6)}
             for name, value in values.items()
         ])
+        if self.tracker is not None:
+            self.tracker.write(images, values)
 
 
 class ProgressLines(pl.Callback):

@@ -216,6 +216,9 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
                                           description="of final.ckpt; stages validate with one plain view")
     projection: ProjectionConfig | None = None
     choose: Literal["last", "best_validation"] = "last"
+    tracking: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = Field(
+        default=("tensorboard",), description="where the numbers of metrics.jsonl go besides; [] for nowhere"
+    )
     n_workers: int | None = Field(default=None, ge=0, description="data loading processes; null: by the CPUs there are")
     n_devices: int = Field(default=1, ge=1)
     n_nodes: int = Field(default=1, ge=1)

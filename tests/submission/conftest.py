@@ -1,9 +1,11 @@
-"""A scripted model that sees colour only, and labelled images for which colour is the class."""
+"""A model that sees colour only, labelled images for which colour is the class, and a Kaggle to send it to."""
 
 import io
 import json
 import tarfile
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +156,9 @@ def write_evidence(run_dir: Path) -> Path:
         "baselines": {"off_the_shelf": baseline, "pca_whitened_64": None},
         "baselines_missing": {"pca_whitened_64": "no shards"},
         "model_sha256": model_sha256,
+        "embedding_dim": 64,
+        "data_sha256": "d" * 64,
+        "image_source": {"kind": "shards", "path": str(run_dir / "no-shards"), "split": "test"},
     }
     (run_dir / "validation.json").write_text(json.dumps(validation))
     return run_dir
@@ -188,3 +193,169 @@ def checkpoint_path(tmp_path):
 def jpeg():
     """A function (colour, number) -> JPEG bytes."""
     return lambda colour, number: encode(coloured_image(colour, number))
+
+
+class KaggleUploads:
+    """What KaggleApi 2.2.4 talks to when it uploads: JSON by POST in the client's own message types, bytes by PUT."""
+
+    def __init__(self, web):
+        self.web = web
+        self.calls = []  # (name of the method, JSON of the request)
+        self.datasets = {}  # slug -> versions, each a dict of file name -> bytes
+        self.uploads = {}  # token -> (name, bytes)
+        self.put_statuses = []  # answers to the next PUTs instead of 200
+        self.refusals = {}  # name of the method -> [(status, code, message), ...] before it answers
+        self.dataset_polls = ["NOT_YET_PERSISTED", "READY"]
+        self.kernel_polls = ["QUEUED", "RUNNING", "COMPLETE"]
+        self.kernel_failure = ""
+        self.kernel_problems = {}
+        self.kernel_output = ["submission.zip", "log.txt"]
+        self.kernel_versions = []  # the scripts pushed
+        self.submission_polls = ["PENDING", "COMPLETE"]
+        self.submission_error = ""
+        self.scores = ("0.611", "0.622")
+        self.submissions = []
+        services = {
+            "blobs.BlobApiService": ["StartBlobUpload"],
+            "datasets.DatasetApiService": ["GetDatasetStatus", "GetDataset", "CreateDataset", "CreateDatasetVersion",
+                                           "ListDatasetFiles"],
+            "kernels.KernelsApiService": ["SaveKernel", "GetKernelSessionStatus", "ListKernelFiles"],
+            "competitions.CompetitionApiService": ["CreateCodeSubmission", "ListSubmissions"],
+        }  # fmt: skip
+        for service, methods in services.items():
+            for method in methods:
+                web.posts[f"/v1/{service}/{method}"] = partial(self._take, method)
+
+    def _take(self, method, headers, body):
+        request = json.loads(body)
+        self.calls.append((method, request))
+        as_json = {"Content-Type": "application/json"}
+        if self.refusals.get(method):
+            status, code, message = self.refusals[method].pop(0)
+            return status, as_json, json.dumps({"code": code, "message": message}).encode()
+        answer = getattr(self, method)(request)
+        if answer is None:
+            return 403, as_json, json.dumps({"code": 403, "message": "Permission denied"}).encode()
+        return 200, as_json, answer.to_json(answer).encode()
+
+    def StartBlobUpload(self, request):
+        from kagglesdk.blobs.types.blob_api_service import ApiStartBlobUploadResponse
+
+        answer = ApiStartBlobUploadResponse()
+        answer.token = f"token-{len(self.uploads)}"
+        self.uploads[answer.token] = (request["name"], None)
+        answer.create_url = self.web.url(f"/upload/{answer.token}")
+
+        def put(headers, body):
+            if self.put_statuses:
+                return self.put_statuses.pop(0), {}, b""
+            self.uploads[answer.token] = (request["name"], body)
+            return 200, {}, b""
+
+        self.web.puts[f"/upload/{answer.token}"] = put
+        return answer
+
+    def GetDatasetStatus(self, request):
+        from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetStatusResponse
+        from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus
+
+        if request["datasetSlug"] not in self.datasets:
+            return None
+        answer = ApiGetDatasetStatusResponse()
+        answer.status = DatabundleVersionStatus[next_of(self.dataset_polls)]
+        return answer
+
+    def GetDataset(self, request):
+        from kagglesdk.datasets.types.dataset_api_service import ApiDataset
+
+        answer = ApiDataset()
+        answer.current_version_number = len(self.datasets[request["datasetSlug"]])
+        return answer
+
+    def _new_version(self, slug, files):
+        from kagglesdk.datasets.types.dataset_api_service import ApiCreateDatasetResponse
+
+        held = dict(self.uploads[file["token"]] for file in files)
+        self.datasets.setdefault(slug, []).append(held)
+        answer = ApiCreateDatasetResponse()
+        answer.status = "ok"
+        return answer
+
+    def CreateDataset(self, request):
+        return self._new_version(request["slug"], request.get("files", []))
+
+    def CreateDatasetVersion(self, request):
+        return self._new_version(request["datasetSlug"], request["body"].get("files", []))
+
+    def ListDatasetFiles(self, request):
+        from kagglesdk.datasets.types.dataset_api_service import ApiDatasetFile, ApiListDatasetFilesResponse
+
+        answer = ApiListDatasetFilesResponse()
+        for name, content in self.datasets[request["datasetSlug"]][-1].items():
+            file = ApiDatasetFile()
+            file.name, file.total_bytes = name, len(content)
+            answer.dataset_files.append(file)
+        return answer
+
+    def SaveKernel(self, request):
+        from kagglesdk.kernels.types.kernels_api_service import ApiSaveKernelResponse
+
+        self.kernel_versions.append(request["text"])
+        answer = ApiSaveKernelResponse()
+        answer.version_number = len(self.kernel_versions)
+        for name, value in self.kernel_problems.items():
+            setattr(answer, name, value)
+        return answer
+
+    def GetKernelSessionStatus(self, request):
+        from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionStatusResponse
+        from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
+
+        answer = ApiGetKernelSessionStatusResponse()
+        answer.status = KernelWorkerStatus[next_of(self.kernel_polls)]
+        answer.failure_message = self.kernel_failure
+        return answer
+
+    def ListKernelFiles(self, request):
+        from kagglesdk.kernels.types.kernels_api_service import ApiListKernelFilesItem, ApiListKernelFilesResponse
+
+        answer = ApiListKernelFilesResponse()
+        for name in self.kernel_output:
+            file = ApiListKernelFilesItem()
+            file.name = name
+            answer.files.append(file)
+        return answer
+
+    def CreateCodeSubmission(self, request):
+        from kagglesdk.competitions.types.competition_api_service import ApiCreateCodeSubmissionResponse
+
+        self.submissions.append(request)
+        answer = ApiCreateCodeSubmissionResponse()
+        answer.message, answer.ref = "Successfully submitted", 30 + len(self.submissions)
+        return answer
+
+    def ListSubmissions(self, request):
+        from kagglesdk.competitions.types.competition_api_service import ApiListSubmissionsResponse, ApiSubmission
+        from kagglesdk.competitions.types.submission_status import SubmissionStatus
+
+        answer = ApiListSubmissionsResponse()
+        status = next_of(self.submission_polls)
+        for ref in (7, 30 + len(self.submissions)):  # an older one besides
+            submission = ApiSubmission()
+            submission.ref, submission.date = ref, datetime(2022, 10, 10)
+            submission.status = SubmissionStatus[status if ref > 7 else "COMPLETE"]
+            submission.error_description = self.submission_error
+            if status == "COMPLETE":
+                submission.public_score, submission.private_score = self.scores if ref > 7 else ("0.1", "0.1")
+            answer.submissions.append(submission)
+        return answer
+
+
+def next_of(states):
+    """The states in turn; the last one stays."""
+    return states.pop(0) if len(states) > 1 else states[0]
+
+
+@pytest.fixture
+def kaggle_uploads(kaggle_site, web):
+    return KaggleUploads(web)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ from train.stages.start import (
     to_device,
 )
 from train.stages.teachers import build_teachers, save_teachers
+from train.tracking import Tracker, check_trackers
 
 
 @dataclass
@@ -92,6 +94,7 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
     Raises:
         ConfigError: the folder holds another run, or this one unfinished and `resume` is off; shards that changed.
     """
+    check_trackers(config.tracking)
     manifest_sha256 = ShardReader(places.shards_dir, "val").manifest.sha256
     _claim_run_dir(config, places.run_dir, resume)
     if not config.stages:
@@ -234,9 +237,14 @@ def _fit(config: TrainConfig, index: int, module: StageModule, loaders: StageDat
     unfinished_path = places.unfinished_path(index, stage)
     step_reached = _global_step_of(unfinished_path)
     drop_metrics_after(places.run_dir, stage.name, step_reached)
+    images_reached = step_reached * module.objective.images_per_step
+    settings = json.loads(config.model_dump_json())
+    open_tracker = partial(
+        Tracker, config.tracking, places.run_dir, config.name, settings, stage.name, images_reached
+    ) if config.tracking else None  # fmt: skip
     callbacks: list[pl.Callback] = [
         pl.callbacks.TQDMProgressBar(refresh_rate=max(1, n_steps // 100)) if is_watched() else ProgressLines(n_steps),
-        MetricsLog(places.run_dir, stage.name, every_steps=max(1, n_steps // 100)),
+        MetricsLog(places.run_dir, stage.name, every_steps=max(1, n_steps // 100), open_tracker=open_tracker),
         RoundCheckpoint(unfinished_path),
     ]
     fit_module(config, stage, module, loaders, callbacks, unfinished_path if step_reached else None)
