@@ -177,7 +177,9 @@ fresh process, before and after one after the other. Before: PyTorch as it comes
 """
 _ABOUT_SHARES = """How two CPUs are shared between the threads of a training (128 px, batches of 64, augmented images
 from shards) and its loading processes; in turn, mean of the rounds. `train/cpu_settings.py` takes the first line on two
-CPUs; threads and processes together never outnumber the CPUs, so that lines 3 and 4 cannot be had.
+CPUs; threads and processes together never outnumber the CPUs, so that lines 3 and 4 cannot be had. Idle threads sleep:
+with OpenMP's spinning, PyTorch's default, one of two trainings on two cores fell from 156 to 12 images/s (64 px,
+measured earlier).
 
 """
 
