@@ -124,6 +124,8 @@ def check_embeddings(embeddings: list[Tensor], out_dim: int) -> tuple[bool, str]
             return False, f"{where}: got shape {tuple(embedding.shape)}, expected (1, {out_dim})"
         if not bool(torch.isfinite(embedding).all()):
             return False, f"{where}: got values that are not finite"
+        if bool((embedding == embedding.numel() ** -0.5).all()):
+            return False, f"{where}: the model gives no embedding that is finite and not zero, the file its stand-in"
         length = float(embedding.norm())
         if abs(length - 1.0) > _UNIT_TOLERANCE:
             return False, f"{where}: got length {length:.6f}, expected 1"

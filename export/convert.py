@@ -11,6 +11,12 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="the file to write (default: saved_model.pt beside the checkpoint)")
     parser.add_argument("--out-dim", type=int, default=64, help="embedding width the contract asks for (default: 64)")
     parser.add_argument(
+        "--weights",
+        choices=("fp32", "fp16"),
+        default="fp32",
+        help="how the towers' weights lie in the file; fp16 halves it, the computation stays float32 (default: fp32)",
+    )
+    parser.add_argument(
         "--allow-over-budget",
         action=argparse.BooleanOptionalAction,
         default=False,
@@ -30,7 +36,7 @@ def main(arguments: list[str]) -> int:
 
         print(f"exporting {options.checkpoint}", flush=True)
         checkpoint = load_model(options.checkpoint)
-        report = export_checked(checkpoint, out_path, options.out_dim, options.allow_over_budget)
+        report = export_checked(checkpoint, out_path, options.out_dim, options.allow_over_budget, options.weights)
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, ContractError) else 2

@@ -27,8 +27,12 @@ class Exportable(Protocol):
     sha256: str
 
 
-def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, allow_over_budget: bool = False) -> dict:
+def export_checked(
+    checkpoint: Exportable, out_path: Path, out_dim: int = 64, allow_over_budget: bool = False, weights: str = "fp32"
+) -> dict:
     """Write `out_path` and `export.json` beside it; the content of the latter is returned.
+
+    `weights`: fp32 or fp16, how the towers' lie in the file.
 
     Raises:
         ContractError: a check failed; its name is in the message. Neither file is there then, not even from
@@ -38,8 +42,8 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
     report_path = out_path.with_name("export.json")
     with writing_atomically(out_path) as unfinished_path:
         try:
-            export_submission(checkpoint.model, unfinished_path)
-            budget = estimate_budget(checkpoint.model)
+            export_submission(checkpoint.model, unfinished_path, weights)
+            budget = estimate_budget(unfinished_path)
             parity = check_parity(unfinished_path, checkpoint.model, sample_images())
             checks = [
                 *check_contract(unfinished_path, out_dim),
@@ -57,6 +61,7 @@ def export_checked(checkpoint: Exportable, out_path: Path, out_dim: int = 64, al
     report |= {
         "model": out_path.name,
         "out_dim": out_dim,
+        "weights": weights,
         "parity": parity.to_dict(),
         "budget": budget.to_dict(),
     }

@@ -1,21 +1,22 @@
 """What a forward pass asks of a GPU, recorded without computing: matrix products, other kernels, memory."""
 
-import copy
 import math
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+_CONVOLUTIONS = {"convolution", "_convolution"}  # the second is what a trace holds
 _FREE = {"_unsafe_view", "empty", "empty_like", "new_empty", "lift_fresh", "detach"}
 # Beside every operator that torch itself tags as pointwise: one read of the inputs, one write of the outputs.
 # fmt: off
 _LIMITED_BY_MEMORY = {
     "_adaptive_avg_pool2d", "_native_batch_norm_legit_no_training", "_prelu_kernel", "_softmax",
-    "_to_copy", "_upsample_bicubic2d_aa", "adaptive_max_pool2d", "amax", "any", "arange", "argmax",
-    "avg_pool2d", "cat", "clone", "constant_pad_nd", "copy_", "cudnn_batch_norm", "fill_", "full",
+    "_to_copy", "_upsample_bicubic2d_aa", "adaptive_max_pool2d", "all", "amax", "any", "arange", "argmax",
+    "avg_pool2d", "cat", "clone", "constant_pad_nd", "copy_", "cudnn_batch_norm", "fill_", "full", "full_like",
     "gather", "hardswish", "hardswish_", "index", "index_select", "linalg_vector_norm", "max",
     "max_pool2d_with_indices", "mean", "native_batch_norm", "native_group_norm", "native_layer_norm",
     "norm", "ones", "reflection_pad2d", "repeat", "roll", "stack", "sum", "upsample_bicubic2d",
@@ -38,12 +39,17 @@ class Gemm:
     def flops(self) -> int:
         return 2 * self.n * self.rows * self.columns * self.depth
 
+    @property
+    def moved_bytes(self) -> int:
+        """Both operands read once, the result written once, float32."""
+        return 4 * self.n * (self.depth * (self.rows + self.columns) + self.rows * self.columns)
+
 
 @dataclass
 class Kernels:
     """What one forward pass runs.
 
-    `streams`: bytes read and written by each kernel that memory limits; `peak_bytes`: live activations at
+    `streams`: bytes that each kernel reads and writes that memory limits; `peak_bytes`: live activations at
     most; `unknown`: operators that no cost is known for.
     """
 
@@ -53,14 +59,11 @@ class Kernels:
     unknown: set[str] = field(default_factory=set)
 
 
-def hollow(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode whose parameters and buffers have shapes but no memory."""
-    empty: dict[int, Tensor] = {}
-    for parameter in module.parameters():
-        empty[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
-    for buffer in module.buffers():
-        empty[id(buffer)] = torch.empty_like(buffer, device="meta")
-    return copy.deepcopy(module, empty).eval()
+def record_call(model: Callable[[Tensor], Tensor], image: Tensor) -> Kernels:
+    """The kernels of one call; with weights and image on the meta device nothing is computed."""
+    with torch.no_grad(), KernelRecorder() as recorder:
+        model(image)
+    return recorder.kernels
 
 
 class KernelRecorder(TorchDispatchMode):
@@ -117,7 +120,7 @@ def _as_gemm(name: str, inputs: list[Tensor], outputs: list[Tensor]) -> Gemm | N
     if name in ("bmm", "baddbmm"):
         left, right = inputs[-2:]
         return Gemm(left.shape[0], left.shape[1], right.shape[2], left.shape[2], name == "baddbmm")
-    if name == "convolution" and not _is_depthwise(name, inputs):
+    if name in _CONVOLUTIONS and not _is_depthwise(name, inputs):
         images, weight = inputs[:2]  # [B, C, H, W], [O, C / groups, h, w]
         n_groups = images.shape[1] // weight.shape[1]
         rows = outputs[0].numel() // weight.shape[0]
@@ -127,7 +130,7 @@ def _as_gemm(name: str, inputs: list[Tensor], outputs: list[Tensor]) -> Gemm | N
 
 def _is_depthwise(name: str, inputs: list[Tensor]) -> bool:
     """A convolution of each channel by itself does so little arithmetic that memory limits it."""
-    return name == "convolution" and inputs[1].shape[1] == 1 and inputs[0].shape[1] > 1
+    return name in _CONVOLUTIONS and inputs[1].shape[1] == 1 and inputs[0].shape[1] > 1
 
 
 def _tensors(values: object) -> list[Tensor]:

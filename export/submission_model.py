@@ -11,14 +11,27 @@ from train.model.embedder import size_numbers
 
 
 def unit(embedding: Tensor) -> Tensor:
-    """[B, D] -> unit length; zeros stay zeros."""
+    """[B, D] -> unit length; a row of zeros, or with a value that is not finite, becomes zeros."""
+    is_finite = torch.isfinite(embedding).all(dim=1, keepdim=True)
+    embedding = torch.where(is_finite, embedding, torch.zeros_like(embedding))
+    # Very long and very short rows too: their squares leave the range of float32.
+    embedding = embedding / torch.clamp(embedding.abs().amax(dim=1, keepdim=True), min=1e-30)
     # Not norm(): scripted by a new torch it asks for operators that 1.11 lacks.
     length = torch.sqrt(torch.sum(embedding * embedding, dim=1, keepdim=True))
     return embedding / torch.clamp(length, min=1e-12)
 
 
+def with_stand_in(embedding: Tensor) -> Tensor:
+    """Unit rows [B, D], zeros where an image gave no embedding -> the same with D times 1 / sqrt(D) in those.
+
+    A host that computes distances would otherwise meet NaN, which may end the whole scoring for one image.
+    """
+    is_missing = (embedding == 0.0).all(dim=1, keepdim=True)
+    return torch.where(is_missing, torch.full_like(embedding, embedding.size(1) ** -0.5), embedding)
+
+
 class FrameViews(nn.Module):
-    """Raw pixels float32 [B, 3, H, W] in 0..255 -> the normalised views of one frame, [n_flips * B, 3, S, S].
+    """The normalised views of one frame. `square` makes the frame's square of grey levels, `forward` cuts it.
 
     Every operator after the resize sees one fixed shape, so that images of ever new sizes compile nothing anew.
     """
@@ -27,7 +40,7 @@ class FrameViews(nn.Module):
         super().__init__()
         self.image_px = frame.image_px
         self.resized_px = frame.resized_px
-        self.margin_px = (frame.resized_px - frame.image_px) // 2
+        self.top_px, self.left_px = frame.top_left_px
         self.resize = frame.resize
         self.tall_first = tall_first  # which Pillow's resize is followed, see export/pil_resize.py
         self.flips = list(preprocess.frames()[frame])
@@ -35,26 +48,28 @@ class FrameViews(nn.Module):
         self.register_buffer("std", torch.tensor(preprocess.std, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("fill", torch.tensor(preprocess.fill(), dtype=torch.float32).view(1, 3, 1, 1))
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        normalised = (self.framed(pixels) / 255.0 - self.mean) / self.std
+    def forward(self, square: Tensor) -> Tensor:
+        """Whole grey levels [B, C, R, R] -> the views, [n_flips * B, 3, S, S]."""
+        bottom_px, right_px = self.top_px + self.image_px, self.left_px + self.image_px
+        seen = square[:, :, self.top_px : bottom_px, self.left_px : right_px]
+        normalised = (seen / 255.0 - self.mean) / self.std
         return torch.cat([torch.flip(normalised, [3]) if flip else normalised for flip in self.flips])
 
-    def framed(self, pixels: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C, S, S], whole grey levels."""
+    @torch.jit.export
+    def square(self, pixels: Tensor) -> Tensor:
+        """Raw pixels [B, C, H, W] in 0..255 -> float32 [B, C, R, R], whole grey levels."""
         if self.resize == "shortest_crop":
-            square = shortest_crop(pixels, self.resized_px, self.tall_first)
-        elif self.resize == "pad":
-            square = pad_square(pixels, self.resized_px, self.tall_first, self.fill)
-        else:
-            square = squash(pixels, self.resized_px, self.tall_first)
-        end_px = self.margin_px + self.image_px
-        return square[:, :, self.margin_px : end_px, self.margin_px : end_px]
+            return shortest_crop(pixels, self.resized_px, self.tall_first)
+        if self.resize == "pad":
+            return pad_square(pixels, self.resized_px, self.tall_first, self.fill)
+        return squash(pixels, self.resized_px, self.tall_first)
 
 
 class SizeModel(nn.Module):
     """Raw pixels [B, 3, H, W] -> sum over the views of one size of unit embeddings [B, D].
 
-    The views go through the tower as one batch: on the host's GPU that is faster than one after the other.
+    The views go through the tower as one batch: on the host's GPU that is faster than one after the other. Frames that
+    are cut out of the same square share its resize.
 
     Args:
         tower, head: normalised images [N, 3, S, S] -> features -> embeddings [N, D].
@@ -68,14 +83,20 @@ class SizeModel(nn.Module):
         super().__init__()
         self.image_sizes = image_sizes
         self.n_views = sum(len(frame.flips) for frame in frames)
+        frames = sorted(frames, key=lambda frame: (frame.resize, frame.resized_px))
+        squares = [(frame.resize, frame.resized_px) for frame in frames]
+        self.needs_resize = [number == 0 or squares[number] != squares[number - 1] for number in range(len(frames))]
         self.frames = nn.ModuleList(frames)
         self.tower = tower
         self.head = head
 
     def forward(self, pixels: Tensor) -> Tensor:
         views: list[Tensor] = []
-        for frame in self.frames:
-            views.append(frame(pixels))
+        square = pixels
+        for number, frame in enumerate(self.frames):
+            if self.needs_resize[number]:
+                square = frame.square(pixels)
+            views.append(frame(square))
         features = self.tower(torch.cat(views))
         if self.image_sizes:
             sizes_px = torch.tensor([[float(pixels.size(2)), float(pixels.size(3))]], device=features.device)
@@ -107,10 +128,12 @@ class MemberModel(nn.Module):
 
 
 class SubmissionModel(nn.Module):
-    """uint8 [1, 3, H, W] of any size -> float32 [1, out_dim], unit length.
+    """uint8 [1, 3, H, W] of any size -> float32 [1, out_dim], unit length, finite whatever the tower gives.
 
     Also takes larger batches of one size, images without the batch axis, one channel, and floats in 0..255 or
-    0..1. The input is moved to wherever the model's weights are, because the host may move neither.
+    0..1. A view or tower whose embedding is zero or not finite does not count; an image without any other gets a fixed
+    unit vector (`with_stand_in`). The input is moved to wherever the model's weights are, because the host may move
+    neither.
 
     Args:
         members: their embeddings are concatenated.
@@ -119,23 +142,23 @@ class SubmissionModel(nn.Module):
 
     def __init__(self, members: Sequence[MemberModel], projection: nn.Module | None = None) -> None:
         super().__init__()
-        self.is_joined = len(members) > 1 or projection is not None
+        self.is_joined = len(members) > 1 or projection is not None or members[0].weight != 1.0
         self.register_buffer("place", torch.zeros(1))  # where the weights are
         self.members = nn.ModuleList(members)
         self.projection = nn.Identity() if projection is None else projection
 
     def forward(self, image: Tensor) -> Tensor:
-        # contiguous(): PIL's pixels arrive with the channels last in memory, which 1.11's kernels need not
-        # handle well.
-        pixels = image.to(device=self.place.device, dtype=torch.float32).contiguous()
+        pixels = image.to(device=self.place.device)
+        if pixels.dtype != torch.uint8:  # whose conversion waits for the resize, which takes large images in parts
+            pixels = pixels.to(torch.float32)
         if pixels.dim() == 3:
             pixels = pixels.unsqueeze(0)
-        if image.is_floating_point() and float(image.max()) <= 1.0:
-            pixels = pixels * 255.0
+        if image.is_floating_point():
+            pixels = torch.clamp(pixels * 255.0 if float(image.max()) <= 1.0 else pixels, 0.0, 255.0)
         parts: list[Tensor] = []
         for member in self.members:
             parts.append(member(pixels))
         embedding = self.projection(torch.cat(parts, dim=1))
         if self.is_joined:
             embedding = unit(embedding)
-        return embedding
+        return with_stand_in(embedding)

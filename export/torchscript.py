@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from data_prep.errors import ContractError
 from data_prep.files import writing_atomically
 from export.archive import rewrite_for_host
+from export.half_storage import store_half
 from export.pil_resize import pillow_shrinks_tall_first
 from export.portable_calls import portable_calls
 from export.portable_vit import PortableViT, is_portable, portable_vit
@@ -32,7 +33,7 @@ from train.model.image_model import ImageModel
 _CODE_BYTES = 16 << 20  # room for what a file holds beside its weights
 
 
-def export_submission(model: ImageModel, path: Path) -> None:
+def export_submission(model: ImageModel, path: Path, weights: str = "fp32") -> None:
     """Write the file; the model is left as it was.
 
     The same weights give the same bytes in a fresh process; TorchScript numbers classes by what a process compiled
@@ -44,7 +45,7 @@ def export_submission(model: ImageModel, path: Path) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    scripted = script_submission(model)
+    scripted = script_submission(model, weights)
     _require_room(scripted, path)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
         saved = Path(folder) / "saved_model.pt"
@@ -54,8 +55,10 @@ def export_submission(model: ImageModel, path: Path) -> None:
             rewrite_for_host(saved, unfinished)
 
 
-def script_submission(model: ImageModel) -> torch.jit.ScriptModule:
+def script_submission(model: ImageModel, weights: str = "fp32") -> torch.jit.ScriptModule:
     """The compiled model: on the CPU, float32, in evaluation mode, nothing asking for gradients.
+
+    `weights`: fp32 or fp16, how the towers' lie in a file (`export.half_storage`).
 
     Raises:
         ContractError: a tower cannot be traced or the wrapper not compiled.
@@ -63,7 +66,7 @@ def script_submission(model: ImageModel) -> torch.jit.ScriptModule:
     try:
         with _quiet(), torch.no_grad():
             members = [
-                _member(embedder, spec, weight)
+                _member(embedder, spec, weight, weights)
                 for embedder, spec, weight in zip(model.embedders, model.specs, model.weights)
             ]
             projection = model.projection
@@ -75,12 +78,14 @@ def script_submission(model: ImageModel) -> torch.jit.ScriptModule:
         raise ContractError(f"export: the model does not compile to TorchScript: {error}") from error
 
 
-def _member(embedder: Embedder, spec: PreprocessSpec, weight: float) -> MemberModel:
+def _member(embedder: Embedder, spec: PreprocessSpec, weight: float, weights: str) -> MemberModel:
     """One tower with all its views. A traced tower is traced once a size; the traces share its weights."""
     tower = portable_tower(embedder.backbone)
-    is_traced = not isinstance(tower, PortableViT)
-    if is_traced:
+    is_traced = weights == "fp16" or not isinstance(tower, PortableViT)
+    if not isinstance(tower, PortableViT):
         tower = _for_tracing(tower)
+    if weights == "fp16":
+        tower = store_half(tower)
     width = embedder.backbone.width + (N_SIZE_NUMBERS if embedder.image_sizes else 0)
     head = _traced(_for_tracing(folded(embedder.head)), torch.zeros(1, width))
     sizes = []

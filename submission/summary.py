@@ -81,7 +81,7 @@ def describe_budget(budget: dict) -> str:
         return budget.get("verdict", "unknown")
     hours = f"{budget['low_hours']:.1f} to {budget['high_hours']:.1f} of {budget['limit_hours']:.0f} hours"
     memory = f"{budget['memory_gib']:.1f} of {budget['limit_memory_gib']:.0f} GiB"
-    return f"{budget['verdict']}: {hours}, {memory} (modelled for the P100)"
+    return f"{budget['verdict']}: {hours}, {memory} ({budget.get('basis', 'modelled')} for the P100)"
 
 
 def _domain_score(validation: dict, name: str, domain: str) -> float | None:

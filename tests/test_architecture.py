@@ -35,7 +35,8 @@ REQUIRED_ARGUMENTS = {
     "train/concatenate.py": ["a.ckpt", "b.ckpt", "--out", "c.ckpt"],
     "train/choose_sources.py": ["quickstart", "--shards", "shards/x"],
     "train/score_labels.py": ["quickstart", "--tower", "ViT-L-14", "--weights", "hub:x"],
-    "export/convert.py": ["final.ckpt"], "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
+    "export/convert.py": ["final.ckpt"], "export/budget.py": ["saved_model.pt"],
+    "submission/validate.py": ["saved_model.pt", "--table", "images.csv"],
     "submission/package.py": ["runs/x"], "submission/upload.py": ["runs/x", "--kernel", "owner/name"],
 }
 HEAVY = ("torch", "torchvision", "timm", "open_clip", "faiss", "kaggle", "albumentations", "matplotlib",

@@ -172,13 +172,21 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
 class ViewConfig(BaseModel, extra="forbid", frozen=True):
     """One look at each image when scoring and in the exported file; embeddings are the mean over all looks.
 
-    `image_px` other than the export size is for convolutional towers. `crop`: the centre, this share of each side.
+    `image_px` other than the export size is for convolutional towers. `crop`: this share of each side, from the centre
+    or the corner `at`.
     """
 
     image_px: int | None = Field(default=None, gt=0, description="default: the export size")
     resize: Literal["squash", "shortest_crop", "pad"] | None = Field(default=None, description="default: the run's")
     crop: float = Field(default=1.0, gt=0, le=1)
     flip: bool = False
+    at: Literal["centre", "top_left", "top_right", "bottom_left", "bottom_right"] = "centre"
+
+    @model_validator(mode="after")
+    def _corner_needs_a_crop(self) -> "ViewConfig":
+        if self.at != "centre" and self.crop == 1.0:
+            raise ValueError(f"at: {self.at} without a crop is the whole picture; give crop below 1, such as 0.875")
+        return self
 
 
 class ProjectionConfig(BaseModel, extra="forbid", frozen=True):

@@ -32,8 +32,8 @@ def test_all_problems_come_at_once_with_their_paths_and_the_known_names(path):
         read_config(Outer, path, ["sead=1", "parts.0.pix=2", "parts.1.px=wide"])
     message = str(caught.value)
     assert "3 problem(s)" in message and str(path) in message
-    assert "sead: unknown key; known: parts, seed" in message
-    assert "parts.0.pix: unknown key; known: name, px" in message
+    assert "sead: unknown key, did you mean 'seed'?; known: parts, seed" in message
+    assert "parts.0.pix: unknown key, did you mean 'px'?; known: name, px" in message
     assert "parts.1.px" in message and "'wide'" in message
 
 
@@ -74,7 +74,8 @@ def test_a_list_of_wrong_items_is_not_called_too_short_as_well():
     class AtLeastOne(BaseModel, extra="forbid", frozen=True):
         parts: tuple[Inner, ...] = Field(min_length=1)
 
-    with pytest.raises(ConfigError, match=r"1 problem\(s\)\n  parts\.0\.pix: unknown key; known: name, px$"):
+    message = r"1 problem\(s\)\n  parts\.0\.pix: unknown key, did you mean 'px'\?; known: name, px$"
+    with pytest.raises(ConfigError, match=message):
         build_config(AtLeastOne, {"parts": [{"px": 1, "pix": 2}]}, "here")
     with pytest.raises(ConfigError, match="parts: Tuple should have at least 1 item"):
         build_config(AtLeastOne, {"parts": []}, "here")

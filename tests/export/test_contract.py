@@ -175,11 +175,12 @@ def test_damaged_files_fail_and_a_missing_one_is_an_error(exported, tmp_path):
 
 
 def test_embeddings_checked_one_by_one():
-    good = [torch.full((1, 4), 0.5) for _ in ODD_SIZES_PX]
+    good = [torch.tensor([[0.5, -0.5, 0.5, 0.5]]) for _ in ODD_SIZES_PX]
     assert check_embeddings(good, 4)[0]
-    bad = [*good[:-1], torch.full((1, 4), 0.51)]
-    ok, detail = check_embeddings(bad, 4)
+    ok, detail = check_embeddings([*good[:-1], 1.02 * good[0]], 4)
     assert not ok and "1200 x 1600" in detail and f"{math.sqrt(4 * 0.51**2):.6f}" in detail
+    ok, detail = check_embeddings([*good[:-1], torch.full((1, 4), 0.5)], 4)  # the stand-in, see submission_model
+    assert not ok and "1200 x 1600 pixels: the model gives no embedding that is finite and not zero" in detail
 
 
 def test_probe_images_are_as_pil_gives_them():

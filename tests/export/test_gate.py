@@ -47,7 +47,7 @@ def test_a_failed_check_leaves_nothing_and_is_named(checkpoint, tmp_path):
         (tmp_path / name).write_text("of an earlier checkpoint")
     checkpoint.model.embedders[0].head[1].bias.data[3] = float("nan")
     with pytest.raises(
-        ContractError, match=r"was not written: \d of 14 checks failed: .*odd sizes: .*not finite.*parity"
+        ContractError, match=r"was not written: \d of 14 checks failed: .*odd sizes: .*gives no embedding.*parity"
     ):
         export_checked(checkpoint, tmp_path / "saved_model.pt")
     assert not list(tmp_path.iterdir())
@@ -61,13 +61,13 @@ def test_another_width_needs_saying_so(make_embedder, tiny_spec, tmp_path):
 
 
 def make_budget(verdict):
-    return Budget(verdict, "12 h", 200.0, 12.0, 14.0, 3.0, 1, 1.0, 1, ())
+    return Budget(verdict, "12 h", "modelled", "", 200.0, 12.0, 14.0, 3.0, 1, 1, 1.0, 1.0, 0.1, 1, ())
 
 
 def test_budget_verdicts_as_checks(checkpoint, tmp_path, monkeypatch):
     passed = {verdict: budget_check(make_budget(verdict), False).ok for verdict in ("fits", "tight", "over", "unknown")}
     assert passed == {"fits": True, "tight": True, "over": False, "unknown": None}
-    monkeypatch.setattr(gate, "estimate_budget", lambda model: make_budget("over"))
+    monkeypatch.setattr(gate, "estimate_budget", lambda path: make_budget("over"))
     with pytest.raises(ContractError, match="1 of 14 checks failed: budget: over: 12 h"):
         export_checked(checkpoint, tmp_path / "saved_model.pt")
     report = export_checked(checkpoint, tmp_path / "saved_model.pt", allow_over_budget=True)

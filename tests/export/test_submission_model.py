@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel
+from export.submission_model import FrameViews, MemberModel, SizeModel, SubmissionModel, unit
 from train.data.preprocessing import PreprocessSpec, View, normalise_batch
 
 
@@ -16,6 +16,7 @@ class ChannelMeans(nn.Module):
 
 
 SPEC = PreprocessSpec(16, (0.5, 0.4, 0.3), (0.5, 0.25, 0.2))
+PLAIN = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3)  # white is 1
 
 
 def member(tower, spec, weight=1.0):
@@ -79,13 +80,70 @@ def test_dark_bytes_are_not_taken_for_floats(model):
     assert torch.allclose(model(dark)[0], expected / expected.norm(), atol=1e-6)
 
 
-def test_zero_embedding_is_finite():
-    class Nothing(nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return images.mean(dim=[2, 3]) * 0.0
+class Gives(nn.Module):
+    """A tower that gives the same values [D] for every image, each times the image's mean red."""
 
-    model = wrapped(Nothing(), SPEC)
-    assert torch.equal(model(image()), torch.zeros(1, 3))
+    def __init__(self, *values: float) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.tensor(values))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images[:, 0].mean(dim=[1, 2]).unsqueeze(1) * self.values
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.0, 0.0, 0.0), (NAN, 1.0, 2.0, 3.0), (NAN,) * 4, (1.0, -INF, 0.0, 0.0)])
+def test_what_is_no_embedding_becomes_the_same_unit_vector(values):
+    white = torch.full((2, 3, 8, 8), 255, dtype=torch.uint8)
+    embedding = torch.jit.script(wrapped(Gives(*values), PLAIN))(white)
+    assert torch.equal(embedding, torch.full((2, 4), 0.5))  # 4 times 0.5: length 1
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-20, 1.0, 1e20, 3e38])
+def test_length_one_whatever_the_length_of_the_features(scale):
+    white = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    embedding = wrapped(Gives(0.6 * scale, 0.0, -0.8 * scale), PLAIN)(white)
+    assert torch.allclose(embedding, torch.tensor([[0.6, 0.0, -0.8]]), atol=1e-6)
+
+
+def test_only_the_image_without_an_embedding_gets_the_stand_in():
+    pixels = torch.stack([torch.zeros(3, 8, 8), torch.full((3, 8, 8), 51.0)]).to(torch.uint8)
+    assert torch.equal(unit(torch.tensor([[NAN, 1.0], [3.0, 4.0]])), torch.tensor([[0.0, 0.0], [0.6, 0.8]]))
+    rows = wrapped(Gives(3.0, 0.0, 4.0), PLAIN)(pixels)  # times red 0 and 0.2
+    assert torch.allclose(rows, torch.tensor([[3**-0.5] * 3, [0.6, 0.0, 0.8]]))
+
+
+def test_a_member_or_view_without_an_embedding_does_not_count():
+    white = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    joined = SubmissionModel([member(Gives(NAN, 1.0), PLAIN), member(Gives(0.6, 0.8), PLAIN)])
+    assert torch.allclose(torch.jit.script(joined)(white), torch.tensor([[0.0, 0.0, 0.6, 0.8]]))
+    # The second view sees the black top left: red 0 times infinity is not a number.
+    spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(), View(crop=0.5, at="top_left")))
+    pixels = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    pixels[:, :, :4, :4] = 0
+
+    class Divides(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            red = images[:, 0].mean(dim=[1, 2])
+            return torch.stack([red / red, red * 0.0], dim=1)
+
+    assert torch.allclose(wrapped(Divides(), spec)(pixels), torch.tensor([[1.0, 0.0]]))
+
+
+def test_a_single_weighted_member_is_unit_too():
+    white = torch.full((1, 3, 8, 8), 255, dtype=torch.uint8)
+    assert torch.allclose(SubmissionModel([member(Gives(3.0, 4.0), PLAIN, 2.0)])(white), torch.tensor([[0.6, 0.8]]))
+
+
+def test_floats_out_of_range_are_the_nearest_grey_level(model):
+    pixels = image().float()
+    expected = model(pixels)
+    pixels[0, 0, 0, 0], pixels[0, 1, 2, 3] = 255.0, 0.0
+    within = model(pixels)
+    pixels[0, 0, 0, 0], pixels[0, 1, 2, 3] = INF, -3.0
+    assert torch.equal(model(pixels), within) and not torch.equal(within, expected)
 
 
 def test_shortest_crop_ignores_the_margins():
@@ -116,6 +174,26 @@ def test_two_views_by_hand():
     assert torch.allclose(model(torch.cat([half_red, half_red // 2])), model(half_red).expand(2, -1))
     one = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(flip=True),))
     assert torch.allclose(wrapped(LeftAndRight(), one)(half_red), torch.tensor([[0.0, 1.0]]))
+
+
+@pytest.mark.parametrize(
+    ("at", "corner"), [("top_left", (0, 0)), ("top_right", (0, 4)), ("bottom_left", (4, 0)), ("bottom_right", (4, 4)),
+                       ("centre", (2, 2))])
+def test_each_crop_sees_its_part_alone(at, corner):
+    spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(crop=0.5, at=at),))
+    pixels = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)  # what is cut out is 8 * 0.5 = 4 pixels wide
+    top, left = corner
+    pixels[0, 0, top : top + 4, left : left + 4] = 255
+    pixels[0, 1] = 255 - pixels[0, 0]
+    assert torch.equal(wrapped(ChannelMeans(), spec)(pixels), torch.tensor([[1.0, 0.0, 0.0]]))
+
+
+def test_crops_of_one_square_resize_once(monkeypatch):
+    places = ("centre", "top_left", "top_right", "bottom_left", "bottom_right")
+    crops = tuple(View(crop=0.5, at=at, flip=flip) for at in places for flip in (False, True))
+    spec = PreprocessSpec(4, (0.0,) * 3, (1.0,) * 3, views=(View(), *crops[:5], View(resize="pad"), *crops[5:]))
+    (model,) = wrapped(ChannelMeans(), spec).members[0].sizes
+    assert model.n_views == 12 and sum(model.needs_resize) == 3
 
 
 def test_views_count_alike_whatever_the_length_of_their_features():

@@ -69,7 +69,9 @@ def test_a_run_without_stages_says_its_image_size():
     ("views=[{flip: true}, {flip: true}]", "the same view twice"),
     ("views=[]", "at least 1"),
     ("views=[{crop: 1.5}]", "less than or equal to 1"),
-    ("views=[{zoom: 2}]", r"views\.0\.zoom: unknown key; known: crop, flip, image_px, resize"),
+    ("views=[{zoom: 2}]", r"views\.0\.zoom: unknown key; known: at, crop, flip, image_px, resize"),
+    ("views=[{at: top_left}]", "at: top_left without a crop is the whole picture"),
+    ("views=[{at: middle, crop: 0.9}]", "bottom_left"),
     ("projection={out_dim: 65}", r"projection\.out_dim 65 is above head\.out_dim 64"),
 ])
 def test_views_and_projection_are_checked(override, part):

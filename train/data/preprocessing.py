@@ -12,41 +12,56 @@ from torch import Tensor
 from data_prep.errors import ConfigError
 
 RESIZE_RULES = ("squash", "shortest_crop", "pad")
+CROP_PLACES = ("centre", "top_left", "top_right", "bottom_left", "bottom_right")
+# `shortest_crop` looks at the centre of a longer image only, so that a line of pixels does not become gigabytes.
+LONGEST_ASPECT = 8
 
 
 @dataclass(frozen=True)
 class View:
     """One look at an image; the embedding is the mean over all looks.
 
-    `image_px` and `resize` are the `PreprocessSpec`'s where they are None. `crop` below 1 keeps the centre: this share
-    of each side. `flip` mirrors left and right.
+    `image_px` and `resize` are the `PreprocessSpec`'s where they are None. `crop` below 1 keeps this share of each side
+    of the square that the rule makes: its centre, or the corner that `at` names. `flip` mirrors left and right.
     """
 
     image_px: int | None = None
     resize: Literal["squash", "shortest_crop", "pad"] | None = None
     crop: float = 1.0
     flip: bool = False
+    at: Literal["centre", "top_left", "top_right", "bottom_left", "bottom_right"] = "centre"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a view shows, whether flipped or not: the rule makes a square of `resized_px`, its centre is cut out."""
+    """What a view shows, whether flipped or not: the rule makes a square of `resized_px`, a square is cut out `at`."""
 
     image_px: int
     resize: str
     crop: float
+    at: str = "centre"
 
     @property
     def resized_px(self) -> int:
-        """Side of the square before the centre of `image_px` is cut out of it."""
+        """Side of the square before the one of `image_px` is cut out of it."""
         return max(self.image_px, round(self.image_px / self.crop))
+
+    @property
+    def top_left_px(self) -> tuple[int, int]:
+        """Rows above and columns left of what is cut out."""
+        surplus_px = self.resized_px - self.image_px
+        if self.at == "centre":
+            return surplus_px // 2, surplus_px // 2
+        vertical, horizontal = self.at.split("_")
+        return surplus_px * (vertical == "bottom"), surplus_px * (horizontal == "right")
 
 
 @dataclass(frozen=True)
 class PreprocessSpec:
     """Size, statistics, resize rule and views; travels in the checkpoint.
 
-    `squash` ignores the aspect ratio; `shortest_crop` makes the shorter side `image_px`, then cuts the centre square;
+    `squash` ignores the aspect ratio; `shortest_crop` makes the shorter side `image_px`, then cuts the centre square
+    (of an image longer than 8 times its width, only the centre 8 times as long counts);
     `pad` makes the longer side `image_px` and fills up with the mean colour. `mean` and `std` are for pixels in 0..1.
     Stages train and validate with one plain view; `views` are for scoring and export.
     """
@@ -61,7 +76,7 @@ class PreprocessSpec:
         """Each frame with its flips, in the order of the views: an image is resized once a frame."""
         found: dict[Frame, tuple[bool, ...]] = {}
         for view in self.views:
-            frame = Frame(view.image_px or self.image_px, view.resize or self.resize, view.crop)
+            frame = Frame(view.image_px or self.image_px, view.resize or self.resize, view.crop, view.at)
             found[frame] = (*found.get(frame, ()), view.flip)
         return found
 
@@ -92,6 +107,9 @@ class PreprocessSpec:
         for rule in (values["resize"], *(view.resize or values["resize"] for view in views)):
             if rule not in RESIZE_RULES:
                 raise ConfigError(f"preprocess: no resize rule {rule!r}; known: {', '.join(sorted(RESIZE_RULES))}")
+        for view in views:
+            if view.at not in CROP_PLACES:
+                raise ConfigError(f"preprocess: no place {view.at!r} of a crop; known: {', '.join(CROP_PLACES)}")
         return PreprocessSpec(values["image_px"], tuple(values["mean"]), tuple(values["std"]), values["resize"], views)
 
 
@@ -106,13 +124,15 @@ def frame_image(image: Image.Image, frame: Frame, fill: tuple[int, int, int]) ->
     square = _square(image, size_px, frame.resize, fill)
     if size_px == frame.image_px:
         return square
-    margin = (size_px - frame.image_px) // 2
-    return square.crop((margin, margin, margin + frame.image_px, margin + frame.image_px))
+    top, left = frame.top_left_px
+    return square.crop((left, top, left + frame.image_px, top + frame.image_px))
 
 
 def _square(image: Image.Image, size_px: int, rule: str, fill: tuple[int, int, int]) -> Image.Image:
     if rule == "squash":
         return image.resize((size_px, size_px), Image.Resampling.BICUBIC)
+    if rule == "shortest_crop":
+        image = _centre_of_long(image)
     width_px, height_px = image.size
     # int(), not round(): the rule of torchvision's Resize, which the field's towers were scored with.
     # At least 2: PyTorch's operators, which the exported file uses, misread rows of one pixel.
@@ -128,6 +148,14 @@ def _square(image: Image.Image, size_px: int, rule: str, fill: tuple[int, int, i
     left = round((resized.width - size_px) / 2)
     top = round((resized.height - size_px) / 2)
     return resized.crop((left, top, left + size_px, top + size_px))
+
+
+def _centre_of_long(image: Image.Image) -> Image.Image:
+    """An image longer than `LONGEST_ASPECT` times its shorter side is cut to its centre of that length."""
+    shorter_px = min(image.size)
+    # Halves of a pixel would move the centre: one pixel more is kept where the surplus is odd.
+    left, top = (max(0, side_px - LONGEST_ASPECT * shorter_px) // 2 for side_px in image.size)
+    return image.crop((left, top, image.width - left, image.height - top)) if left or top else image
 
 
 def preprocess(image: Image.Image, spec: PreprocessSpec) -> Tensor:

@@ -56,7 +56,7 @@ def write_final(config: TrainConfig, stage_paths: Sequence[Path], shards_dir: Pa
 def final_preprocess(config: TrainConfig, of_stage: PreprocessSpec) -> PreprocessSpec:
     """Of `final.ckpt`: the export size and the views."""
     image_px = config.export_image_px or of_stage.image_px
-    views = tuple(View(view.image_px, view.resize, view.crop, view.flip) for view in config.views)
+    views = tuple(View(view.image_px, view.resize, view.crop, view.flip, view.at) for view in config.views)
     return replace(of_stage, image_px=image_px, views=views)
 
 

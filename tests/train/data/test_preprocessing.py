@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,43 @@ def test_a_crop_keeps_the_centre():
     cropped = np.asarray(frame_image(Image.fromarray(pixels), Frame(4, "squash", 0.5), (0, 0, 0)))
     assert (cropped == pixels[2:6, 2:6]).all()
     assert Frame(224, "squash", 0.9).resized_px == 249  # 224 / 0.9 = 248.9
+
+
+@pytest.mark.parametrize(
+    ("at", "rows", "columns"), [("top_left", (0, 4), (0, 4)), ("top_right", (0, 4), (4, 8)),
+                                ("bottom_left", (4, 8), (0, 4)), ("bottom_right", (4, 8), (4, 8))])
+def test_a_crop_keeps_the_corner_it_names(at, rows, columns):
+    pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    cropped = np.asarray(frame_image(Image.fromarray(pixels), Frame(4, "squash", 0.5, at), (0, 0, 0)))
+    assert (cropped == pixels[slice(*rows), slice(*columns)]).all()
+
+
+def test_where_a_crop_lies_travels_and_is_checked():
+    spec = PreprocessSpec(4, SPEC.mean, SPEC.std, views=(View(crop=0.8, at="top_left"), View(crop=0.8)))
+    assert PreprocessSpec.from_dict(spec.to_dict()) == spec and len(spec.frames()) == 2
+    before = spec.to_dict()
+    for view in before["views"]:
+        del view["at"]  # as checkpoints were written before crops had a place
+    assert {view.at for view in PreprocessSpec.from_dict(before).views} == {"centre"}
+    with pytest.raises(ConfigError, match="no place 'left' of a crop; known: centre, top_left"):
+        PreprocessSpec.from_dict(SPEC.to_dict() | {"views": [{"crop": 0.8, "at": "left"}]})
+
+
+def test_of_a_very_long_image_only_the_centre_counts():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (3, 101, 3), dtype=np.uint8)
+    spec = PreprocessSpec(6, (0,) * 3, (1,) * 3, "shortest_crop")
+    # 3 pixels high, so 24 columns count, and one more because 101 - 24 is odd: 38 to the left and to the right go.
+    for turn in (False, True):
+        images = [np.ascontiguousarray(one.swapaxes(0, 1) if turn else one) for one in (pixels, pixels[:, 38:63])]
+        whole, centre = (np.asarray(resize_image(Image.fromarray(one), spec)) for one in images)
+        assert (whole == centre).all()
+    not_long = rng.integers(0, 256, (3, 24, 3), dtype=np.uint8)
+    resized = np.asarray(Image.fromarray(not_long).resize((48, 6), Image.Resampling.BICUBIC))
+    assert (np.asarray(resize_image(Image.fromarray(not_long), spec)) == resized[:, 21:27]).all()
+    # 60 million columns' worth of memory would be 86 GB.
+    assert resize_image(Image.new("RGB", (60_000, 1)), replace(spec, image_px=224)).size == (224, 224)
+
 
 
 def test_padding_keeps_everything_between_mean_colours():
