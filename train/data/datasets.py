@@ -62,17 +62,17 @@ class NumberedViews(Dataset):
         self, reader: ShardReader, n_views: int, augment: Callable[[bytes, int], np.ndarray], batch_size: int
     ) -> None:
         self.reader = reader
-        self.n_rows = n_views * len(reader)
+        self.n_images = n_views * len(reader)
         self.augment = augment
         self.batch_size = batch_size
 
     def __len__(self) -> int:
-        return -(-self.n_rows // self.batch_size)
+        return -(-self.n_images // self.batch_size)
 
     def __getitem__(self, batch: int) -> dict[str, Tensor]:
         """`pixels` uint8 [B, image_px, image_px, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
         cv2.setNumThreads(0)
-        rows = range(batch * self.batch_size, min((batch + 1) * self.batch_size, self.n_rows))
+        rows = range(batch * self.batch_size, min((batch + 1) * self.batch_size, self.n_images))
         indices = np.arange(rows.start, rows.stop) % len(self.reader)
         pictures = [_picture(self.reader, self.augment, index, row) for index, row in zip(indices, rows)]
         return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
@@ -85,14 +85,15 @@ class OrderedBatches(Dataset):
         self.reader = reader
         self.spec = spec
         self.batch_size = batch_size
+        self.n_images = len(reader)
 
     def __len__(self) -> int:
-        return -(-len(self.reader) // self.batch_size)
+        return -(-self.n_images // self.batch_size)
 
     def __getitem__(self, batch: int) -> dict[str, Tensor]:
         """`pixels` uint8 [B, image_px, image_px, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
         first = batch * self.batch_size
-        indices = np.arange(first, min(first + self.batch_size, len(self.reader)))
+        indices = np.arange(first, min(first + self.batch_size, self.n_images))
         pictures = [torch.from_numpy(np.array(resize_image(self.reader.image(index), self.spec))) for index in indices]
         return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
 

@@ -94,14 +94,16 @@ def feature_rows(
     device = next(tower.parameters()).device
     loader = batch_loader(batches, n_workers, range(first, len(batches)), pin_memory=device.type == "cuda")
     try:
-        with progress_bar(len(batches), title, "batch") as progress, torch.no_grad():
-            progress.update(first)
+        with progress_bar(batches.n_images, title, "image") as progress:
+            progress.update(first * batches.batch_size)
             for batch in loader:
-                images = normalise_batch(batch["pixels"].to(device, non_blocking=True), spec)
                 # An embedder whose head sees the image sizes takes them, a tower does not.
                 sizes = (batch["sizes_px"].to(device),) if getattr(tower, "image_sizes", False) else ()
-                yield tower(images, *sizes).to(torch.float32).cpu().numpy()
-                progress.update()
+                with torch.no_grad():  # not around the yield: it would hold for the caller too
+                    images = normalise_batch(batch["pixels"].to(device, non_blocking=True), spec)
+                    rows = tower(images, *sizes).to(torch.float32).cpu().numpy()
+                yield rows
+                progress.update(len(rows))
     finally:
         tower.train(was_training)
 
