@@ -30,3 +30,8 @@ def views_of(stage: StageConfig) -> AugmentedViews | None:
     augmentation = stage.augmentation
     return AugmentedViews(stage.feature_cache.views, augmentation.preset, augmentation.min_crop_scale,
                           augmentation.horizontal_flip)
+
+
+def first_view(features: np.ndarray) -> np.ndarray:
+    """[N, width] of [N, width], or of [n_views, N, width]."""
+    return features[0] if features.ndim == 3 else features

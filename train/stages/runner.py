@@ -29,7 +29,7 @@ from train.processes import first_does, first_then_others, is_first
 from train.run_log import draw_curves, drop_metrics_after
 from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
-from train.stages.features import stage_features
+from train.stages.features import first_view, stage_features
 from train.stages.final import check_views, final_preprocess, stored_scores, write_final
 from train.stages.lightning_loop import fit_module
 from train.stages.objective import build_objective
@@ -185,9 +185,7 @@ def assemble_stage(
     out_dim = progress.head_spec["out_dim"]
     classifier = build_classifier(stage.classifier, data.class_names, before, out_dim, seed)
     if stage.classifier.start == "class_means":
-        means_of = None if features is None else features[0]
-        first_view = means_of[0] if means_of is not None and means_of.ndim == 3 else means_of
-        set_to_class_means(classifier, embedder, data, spec, first_view)
+        set_to_class_means(classifier, embedder, data, spec, None if features is None else first_view(features[0]))
     teacher = None
     if stage.distillation:
         teacher = first_then_others(lambda: teacher_features(config, stage, data.reader, cache_dir))

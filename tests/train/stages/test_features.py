@@ -1,7 +1,7 @@
 import numpy as np
 
 from train.data.readers import ShardReader
-from train.stages.features import stage_features, views_of
+from train.stages.features import first_view, stage_features, views_of
 from train.stages.start import preprocess_of, starting_backbone
 
 FROZEN = [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}]
@@ -20,3 +20,4 @@ def test_true_is_the_images_as_they_are_and_views_are_augmented(packed, make_con
     one, same = stage_features(plain, tower, readers, spec, tmp_path)
     assert two.shape == (2, *one.shape) and np.array_equal(validation, same)
     assert not np.allclose(two[0], one, atol=1e-3)
+    assert np.array_equal(first_view(two), two[0]) and first_view(one) is one
