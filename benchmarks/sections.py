@@ -22,6 +22,11 @@ def write_section(heading: str, command: str, lines: list[str], results: Path = 
     results.write_text(before.rstrip() + "\n\n" + section + ("\n" + after if after else ""), encoding="utf-8")
 
 
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a markdown table."""
+    return ["| " + " | ".join(line) + " |" for line in (columns, ["---"] * len(columns), *rows)]
+
+
 def put_table(path: Path, heading: str, lines: list[str]) -> None:
     """Replace the first table between `heading` and the next heading of `path`; what else is there stays.
 

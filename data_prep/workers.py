@@ -4,11 +4,13 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, forkserver
+from pathlib import Path
 from typing import TypeVar
 
 from data_prep.allocator import keep_freed_pictures
@@ -20,6 +22,7 @@ __all__ = ["WorkerDied", "run_tasks", "usable_cpus"]
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 # Imported once in the server that all workers are forked from, instead of once in each worker: seconds and
 # memory.
 PRELOADED = ["data_prep.decode_check", "data_prep.shards", "cv2"]
@@ -66,8 +69,18 @@ def run_tasks(
 
 
 def usable_cpus() -> int:
-    """CPUs this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPUs this process may run on: those it is bound to, or what a container's quota leaves of them."""
+    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(n_cpus, _quota_of(_CGROUP_QUOTA)))
+
+
+def _quota_of(path: Path) -> int:
+    """Whole CPUs of a control group's file, `max 100000` or `200000 100000` (microseconds used, of a period)."""
+    try:
+        quota, period = path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return sys.maxsize
+    return sys.maxsize if quota == "max" else int(quota) // int(period)
 
 
 def _run_in_pool(

@@ -107,6 +107,13 @@ class SamplerConfig(BaseModel, extra="forbid", frozen=True):
         return self
 
 
+class FeatureCacheConfig(BaseModel, extra="forbid", frozen=True):
+    """Instead of `feature_cache: true`, which keeps the features of every train image as it is: so many views of it,
+    each augmented as the stage says; a step draws one. Validation sees the images as they are."""
+
+    views: int = Field(ge=1)
+
+
 class StageConfig(BaseModel, extra="forbid", frozen=True):
     """One row of the training plan; starts from the checkpoint before it and leaves its own."""
 
@@ -132,7 +139,10 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     start_weight: float = Field(default=0.0, ge=0, lt=1, description="share of the stage's start in its result")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    feature_cache: bool = False
+    feature_cache: bool | FeatureCacheConfig = False
+    compile: bool = Field(default=False, description="the tower by torch.compile; needs a C++ compiler")
+    gradient_checkpointing: bool = Field(
+        default=False, description="compute each block's activations again when going back: less memory, more time")
     clip_gradient_norm: float | None = Field(default=None, gt=0)
     rounds: int = Field(default=1, ge=1, description="validations and checkpoints inside the stage, evenly spaced")
 
@@ -142,6 +152,12 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("give epochs or images, exactly one of them")
         if self.feature_cache and not any(r.frozen and "backbone" in (r.match or "") for r in self.lr_rules):
             raise ValueError("feature_cache needs a frozen backbone: add {match: 'backbone\\..*', frozen: true}")
+        if isinstance(self.feature_cache, FeatureCacheConfig) and self.augmentation.preset == "none":
+            raise ValueError("feature_cache.views are augmented views: give an augmentation.preset other than none, or "
+                             "feature_cache: true")
+        if self.feature_cache and (self.compile or self.gradient_checkpointing):
+            raise ValueError("compile and gradient_checkpointing are for the tower, which a stage with feature_cache "
+                             "does not run")
         if self.optimizer.kind == "sam" and self.accumulate_batches > 1:
             raise ValueError("optimizer sam takes two gradients of one batch: accumulate_batches must be 1")
         if self.optimizer.kind == "sam" and self.precision == "16-mixed":
@@ -211,7 +227,7 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
     tracking: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = Field(
         default=("tensorboard",), description="where the numbers of metrics.jsonl go besides; [] for nowhere"
     )
-    n_workers: int = Field(default=0, ge=0, description="data loading processes")
+    n_workers: int | None = Field(default=None, ge=0, description="data loading processes; null: by the CPUs there are")
     n_devices: int = Field(default=1, ge=1, description="processes a machine, one a GPU")
     n_nodes: int = Field(default=1, ge=1, description="machines; torchrun and Slurm say both themselves")
     strategy: Literal["ddp", "fsdp"] = Field(

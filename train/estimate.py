@@ -113,7 +113,8 @@ def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_c
     counted = count_image(config, index, n_classes)
     gradients = 2 if stage.optimizer.kind == "sam" else 1
     if stage.feature_cache:
-        flops = counted.tower_flops * images_per_epoch + gradients * counted.head_step_flops * n_images
+        n_views = getattr(stage.feature_cache, "views", 1)
+        flops = counted.tower_flops * images_per_epoch * n_views + gradients * counted.head_step_flops * n_images
     else:
         flops = gradients * counted.step_flops * n_images
         if stage.classifier.start == "class_means":

@@ -49,7 +49,8 @@ class StageModule(pl.LightningModule):
         self.make_optimizer: Callable[[], dict] | None = None
         self.last_validation: Mapping[str, float] = {}
         self._validation_rows: list[Tensor] = []
-        self.source_rows: np.ndarray | None = None
+        self.source_rows: Tensor | None = None
+        self.compiled_features: Callable[[Tensor], Tensor] | None = None  # of the tower, where a stage compiles it
         self.is_sharded = False  # set before fit, for FSDP
         self.finite_rows: Tensor | None = None  # bool [B], of the last training batch: see `FiniteLoss`
 
@@ -58,7 +59,7 @@ class StageModule(pl.LightningModule):
 
         `source_rows`: int64 [N], the source of each training sample, numbered from 0; batches are of one source.
         """
-        self.source_rows = source_rows
+        self.source_rows = torch.from_numpy(source_rows)
         n_sources = int(source_rows.max()) + 1
         self.register_buffer("source_loss_sums", torch.zeros(n_rounds, n_sources))
         self.register_buffer("source_batches", torch.zeros(n_rounds, n_sources))
@@ -99,13 +100,20 @@ class StageModule(pl.LightningModule):
         features = self._features_of(batch)
         raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
         self.finite_rows = torch.isfinite(raw.detach()).all(dim=1)
-        class_ids = self.class_rows[batch["indices"].cpu()].to(raw.device)
+        class_ids = self._classes_of(batch["indices"])
         losses = self._losses(features, raw, class_ids, batch["indices"])
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
         if self.source_rows is not None:
-            self._note_loss(losses, int(batch["indices"][0]))
+            self._note_loss(losses, batch["indices"][:1])
         return losses["loss"]
+
+    def _classes_of(self, indices: Tensor) -> Tensor:
+        """int64 [B], where the indices are; the table moves there once, for a look-up on the other side of a copy would
+        make every step wait."""
+        if self.class_rows.device != indices.device:
+            self.class_rows = self.class_rows.to(indices.device)
+        return self.class_rows[indices]
 
     def _losses(self, features: Tensor, raw: Tensor, class_ids: Tensor, indices: Tensor) -> dict[str, Tensor]:
         """The mean over processes of what this returns is the loss of the whole batch, and so are its gradients."""
@@ -120,13 +128,16 @@ class StageModule(pl.LightningModule):
         losses = self.objective.losses(features, raw, class_ids, indices, self.classifier, self.images_seen())
         return losses if weight == 1.0 else {name: value * weight for name, value in losses.items()}
 
-    def _note_loss(self, losses: dict[str, Tensor], sample: int) -> None:
-        """What tells how far a source is learnt: its teacher's classification, else the student's."""
+    def _note_loss(self, losses: dict[str, Tensor], sample: Tensor) -> None:
+        """What tells how far a source is learnt: its teacher's classification, else the student's. `sample`: int64 [1],
+        any of the batch."""
         named = ("teacher_classification", "classification", "loss")
         loss = next(losses[name] for name in named if name in losses).detach().clone()  # reduce works in place
-        place = self.current_epoch, int(self.source_rows[sample])
-        self.source_loss_sums[place] += self.trainer.strategy.reduce(loss, reduce_op="mean")
-        self.source_batches[place] += 1
+        if self.source_rows.device != sample.device:
+            self.source_rows = self.source_rows.to(sample.device)
+        source, loss = self.source_rows[sample], self.trainer.strategy.reduce(loss, reduce_op="mean")
+        self.source_loss_sums[self.current_epoch].index_add_(0, source, loss.reshape(1))
+        self.source_batches[self.current_epoch].index_add_(0, source, torch.ones_like(loss).reshape(1))
 
     def images_seen(self) -> int:
         """Images of this stage that the optimizer has seen, over all devices."""
@@ -137,7 +148,8 @@ class StageModule(pl.LightningModule):
         return batch["features"] if "features" in batch else self._tower_features(batch["pixels"])
 
     def _tower_features(self, pixels: Tensor) -> Tensor:
-        return self.embedder.features(normalise_batch(pixels, self.preprocess))
+        run_tower = self.compiled_features or self.embedder.features
+        return run_tower(normalise_batch(pixels, self.preprocess))
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         embeddings = self.embedder.project(self._features_of(batch), batch.get("sizes_px"))

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.sections import peak_mb_of, process_peak_mb, put_table, write_section
+from benchmarks.sections import peak_mb_of, process_peak_mb, put_table, table, write_section
 
 TEXT = """# Results
 
@@ -64,3 +64,7 @@ def test_a_heading_that_is_not_there_is_an_error(tmp_path):
     path.write_text(TEXT)
     with pytest.raises(SystemExit, match="Fourth"):
         put_table(path, "## Fourth", TABLE)
+
+
+def test_a_table_is_markdown():
+    assert table(["a", "b"], [["1", "2"]]) == ["| a | b |", "| --- | --- |", "| 1 | 2 |"]

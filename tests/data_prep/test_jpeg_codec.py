@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_prep.jpeg_codec import SCALES, decode_jpeg, encode_jpeg
+from data_prep.jpeg_codec import SCALES, decode_jpeg, encode_jpeg, jpeg_size
 
 
 def picture(width, height):
@@ -70,3 +70,19 @@ def by_pillow_at(rgb, quality):
 def test_a_cut_out_of_a_larger_picture_can_be_encoded():
     rgb = picture(64, 48)
     assert encode_jpeg(rgb[:40, :50], 90) == encode_jpeg(rgb[:40, :50].copy(), 90)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_quick_decoding_is_close(scale):
+    content = by_pillow(picture(203, 101))
+    exact, quick = (decode_jpeg(content, (203, 101), scale, quickly).astype(int) for quickly in (False, True))
+    assert np.abs(quick - exact).mean() < 4
+    assert np.abs((quick - exact) @ (0.299, 0.587, 0.114)).mean() < 1  # only colours are coarser
+    assert scale > 1 or (quick != exact).any()
+
+
+def test_the_header_tells_the_size():
+    content = by_pillow(picture(203, 101))
+    assert jpeg_size(content) == (203, 101)
+    assert jpeg_size(b"") is None and jpeg_size(b"no picture") is None
+    assert decode_jpeg(content[:300], (203, 101), 1, quickly=True) is None

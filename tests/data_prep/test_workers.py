@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.workers import WorkerDied, run_tasks, usable_cpus
+from data_prep.workers import WorkerDied, _quota_of, run_tasks, usable_cpus
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -71,3 +71,14 @@ def test_the_bar_counts_units_not_tasks(capsys):
 
 def test_at_least_one_cpu():
     assert usable_cpus() >= 1
+
+
+@pytest.mark.parametrize("content, n_cpus", [
+    ("max 100000\n", sys.maxsize), ("200000 100000\n", 2), ("150000 100000\n", 1), ("50000 100000", 0),
+    ("", sys.maxsize),
+])
+def test_the_quota_of_a_container_in_whole_cpus(content, n_cpus, tmp_path):
+    path = tmp_path / "cpu.max"
+    path.write_text(content)
+    assert _quota_of(path) == n_cpus
+    assert _quota_of(tmp_path / "absent") == sys.maxsize

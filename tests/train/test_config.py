@@ -21,10 +21,18 @@ def test_overrides_reach_into_stages():
     assert config.stages[1].image_px == 64 and config.seed == 3
 
 
+FROZEN_TOWER = [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}]
+
+
 @pytest.mark.parametrize("change, part", [
     ({"epochs": 1, "images": 5}, "exactly one"),
     ({"epochs": None}, "exactly one"),
     ({"feature_cache": True}, "frozen backbone"),
+    ({"feature_cache": {"views": 2}}, "frozen backbone"),
+    ({"feature_cache": {"views": 0}, "lr_rules": FROZEN_TOWER}, "greater than or equal to 1"),
+    ({"feature_cache": {"views": 2}, "lr_rules": FROZEN_TOWER, "augmentation": {"preset": "none"}}, "augmented views"),
+    ({"feature_cache": True, "lr_rules": FROZEN_TOWER, "compile": True}, "does not run"),
+    ({"feature_cache": True, "lr_rules": FROZEN_TOWER, "gradient_checkpointing": True}, "does not run"),
     ({"margin": {"kind": "arcface", "margin_cos": 0.3}}, "margin_rad"),
     ({"margin": {"kind": "cosface", "margin_rad": 0.3}}, "margin_cos"),
     ({"lr_rules": [{"match": ".*", "scale": 1, "frozen": True}]}, "exactly one"),

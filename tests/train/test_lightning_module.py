@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,11 +7,13 @@ import torch
 
 from train.data.preprocessing import PreprocessSpec
 from train.lightning_module import StageModule
+from train.loss_config import MarginConfig
 from train.losses.classifier import CosineClassifier
 from train.losses.domain_teachers import DomainTeachers
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
 from train.retrieval.protocol import EvaluationItems
+from train.stages.margin import build_margin
 from train.stages.objective import Objective
 
 
@@ -58,8 +61,60 @@ def test_domain_teachers_are_a_part_of_their_own_and_of_the_stored_state(module)
 def test_losses_are_noted_by_source_and_round(module):
     module.trainer = SimpleNamespace(current_epoch=1, strategy=SimpleNamespace(reduce=lambda value, reduce_op: value))
     module.note_sources(np.array([0, 0, 1]), n_rounds=2)
-    module._note_loss({"loss": torch.tensor(4.0), "teacher_classification": torch.tensor(1.0)}, 2)
-    module._note_loss({"loss": torch.tensor(4.0)}, 2)
+    module._note_loss({"loss": torch.tensor(4.0), "teacher_classification": torch.tensor(1.0)}, torch.tensor([2]))
+    module._note_loss({"loss": torch.tensor(4.0)}, torch.tensor([2]))
     losses = module.source_losses()
     assert losses[1, 1] == 2.5 and np.isnan(losses[[0, 0, 1], [0, 1, 0]]).all()
     assert "source_loss_sums" in module.state_dict() and "source_batches" in module.state_dict()
+
+
+@pytest.mark.parametrize("kind", ["arcface", "cosface"])
+def test_a_step_never_waits_for_the_device(module, kind, monkeypatch):
+    """On the meta device nothing has a value: whatever looks at one (`.item()`, `.cpu()`, a branch) raises.
+
+    A class size margin, noted sources and both optimizers' steps are in it.
+    """
+    values = {"arcface": {"margin_rad": 0.2, "rare_class_margin_rad": 0.4}, "cosface": {"margin_cos": 0.2}}[kind]
+    module.objective.margin = build_margin(MarginConfig(kind=kind, **values), np.array([2, 0, 1]), 3, 10, 8.0)
+    module.objective.margin(torch.zeros(2, 3), torch.tensor([0, 1]), torch.ones(2), 0)
+    module.trainer = SimpleNamespace(
+        current_epoch=0, global_step=0, strategy=SimpleNamespace(reduce=lambda value, reduce_op: value))
+    module.note_sources(np.array([0, 0, 1]), n_rounds=1)
+    module.to("meta")
+    monkeypatch.setattr(torch, "autocast", lambda **options: nullcontext())  # knows no meta device
+    optimizer = torch.optim.AdamW(module.parameters())
+    batch = {
+        "pixels": torch.zeros(2, 16, 16, 3, dtype=torch.uint8, device="meta"),
+        "indices": torch.zeros(2, dtype=torch.int64, device="meta"), "sizes_px": torch.ones(2, 2, device="meta"),
+    }
+    for step in range(2):
+        module.training_step(batch, step).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    with pytest.raises((RuntimeError, NotImplementedError)):  # the stand-in does notice
+        module.training_step(batch, 0).item()
+
+
+def test_under_bfloat16_the_softmax_is_float32(module):
+    """The tower computes in bfloat16; cosines and loss do not, whose steps near 1 would be 0.008."""
+    module.eval()
+    module.images_seen = lambda: 0
+    seen = {}
+    module.embedder.backbone.register_forward_hook(lambda m, i, out: seen.update(features=out.dtype))
+    module.classifier.register_forward_hook(lambda m, i, out: seen.update(cosines=out.dtype))
+    pixels = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = module.training_step({"pixels": pixels, "indices": torch.tensor([0, 2])}, 0)
+    assert seen == {"features": torch.bfloat16, "cosines": torch.float32} and loss.dtype == torch.float32
+
+
+@pytest.mark.slow
+def test_a_compiled_tower_takes_the_place_of_the_plain_one(module):
+    """`eager` compiles nothing but goes the same way; the parameters keep their names."""
+    pixels = torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8)
+    names, expected = [name for name, _ in module.named_parameters()], module.eval()._tower_features(pixels)
+    calls = []
+    compiled = torch.compile(module.embedder.features, backend="eager")
+    module.compiled_features = lambda images: calls.append(1) or compiled(images)
+    assert torch.allclose(module._tower_features(pixels), expected) and calls == [1]
+    assert [name for name, _ in module.named_parameters()] == names

@@ -1,4 +1,5 @@
-"""Random changes to training images; the only file that imports albumentations.
+"""Random changes to training images, from the stored JPEG to the pixels of a batch; the only file that imports
+albumentations.
 
 The presets gather what the challenge's entrants report: flips, JPEG artefacts, shift / scale / rotation,
 brightness and colour, one cut-out (1st, 2nd, 3rd and 6th place).
@@ -15,11 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data_prep.errors import ConfigError, unknown_name
+from data_prep.jpeg_codec import decode_jpeg, jpeg_size
+from train.data.picture_crop import by_pillow, random_crop
 
 PRESETS = ("none", "crop", "light", "standard", "strong")
-# Aspect ratio of a crop against that of the whole image: the image is squashed to a square when it is
-# embedded, so the crop keeps the image's own shape, give or take this.
-MAX_CROP_STRETCH = 4 / 3
 
 Pixels = NDArray[np.uint8]
 
@@ -29,11 +29,11 @@ def build_augmentation(
     image_px: int,
     min_crop_scale: float,
     horizontal_flip: bool,
-) -> Callable[[Pixels, int], Pixels]:
-    """A function (image uint8 [H, W, 3], seed) -> uint8 [image_px, image_px, 3], the same for the same seed.
+) -> Callable[[bytes, int], Pixels]:
+    """A function (JPEG bytes, seed) -> uint8 [image_px, image_px, 3], the same for the same seed.
 
-    Crop and resize are one step of PIL's antialiased bicubic filter, the one that inference uses. `none` is
-    that resize of the whole image, squashed to the square, pixel for pixel as `preprocessing.resize_image`
+    It raises OSError for bytes that are no picture. Shards hold upright pictures: no orientation flag is applied.
+    `none` is the resize of the whole image, squashed to the square, pixel for pixel as `preprocessing.resize_image`
     does it: no crop, no flip. `crop` is crop and flip alone (UnED).
 
     Args:
@@ -66,33 +66,31 @@ def build_augmentation(
     )
 
 
-def _squash(image: Pixels, seed: int, image_px: int) -> Pixels:
+def describe_augmentation(preset: str, horizontal_flip: bool) -> dict:
+    """The changes with their numbers and the version of albumentations, as plain values: what a cache is keyed by."""
+    compose = _build_compose(preset, horizontal_flip)
+    import albumentations
+
+    return albumentations.to_dict(compose)
+
+
+def _squash(jpeg: bytes, seed: int, image_px: int) -> Pixels:
     """The whole image at the wanted size; the seed changes nothing."""
-    return np.array(Image.fromarray(image).resize((image_px, image_px), Image.Resampling.BICUBIC))
+    size = jpeg_size(jpeg)
+    pixels = None if size is None else decode_jpeg(jpeg, size, 1)
+    image = by_pillow(jpeg) if pixels is None else Image.fromarray(pixels)
+    return np.array(image.resize((image_px, image_px), Image.Resampling.BICUBIC))
 
 
-def _augment(image: Pixels, seed: int, compose: Any, image_px: int, min_crop_scale: float) -> Pixels:
+def _augment(jpeg: bytes, seed: int, compose: Any, image_px: int, min_crop_scale: float) -> Pixels:
     """Random crop at the wanted size, then the preset's changes."""
     rng = np.random.default_rng(seed)
-    box = _crop_box(image.shape[1], image.shape[0], min_crop_scale, rng)
-    crop = Image.fromarray(image).resize((image_px, image_px), Image.Resampling.BICUBIC, box=box)
+    crop = random_crop(jpeg, image_px, min_crop_scale, rng)
     # Not set_random_seed: it gives each transform its own generator from the same seed, and then all of them
     # draw the same numbers (every one with p = 0.5 fires at once or not at all). One shared pair of
     # generators keeps them apart.
     compose.set_random_state(rng, random.Random(int(rng.integers(2**63))))
-    return compose(image=np.array(crop))["image"]
-
-
-def _crop_box(
-    width_px: int, height_px: int, min_crop_scale: float, rng: np.random.Generator
-) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of a crop with `min_crop_scale`..1 of the area, anywhere inside the image."""
-    area = rng.uniform(min_crop_scale, 1.0)
-    # A stretch beyond 1 / area would need a side longer than the image's.
-    stretch = min(MAX_CROP_STRETCH, 1.0 / area) ** rng.uniform(-1.0, 1.0)
-    width, height = width_px * (area * stretch) ** 0.5, height_px * (area / stretch) ** 0.5
-    left, top = rng.uniform(0.0, 1.0) * (width_px - width), rng.uniform(0.0, 1.0) * (height_px - height)
-    return left, top, min(left + width, width_px), min(top + height, height_px)
+    return compose(image=crop)["image"]
 
 
 def _build_compose(preset: str, horizontal_flip: bool) -> Any:

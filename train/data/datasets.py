@@ -6,29 +6,29 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from train.data.preprocessing import PreprocessSpec, resize_image
 from train.data.readers import SampleTable, ShardReader
 
 
 class PlannedBatches(Dataset):
-    """Item s is the whole batch of step s.
+    """Item s is the whole batch of step s, or a device's share of it.
 
     Args:
         reader: the samples.
         plan: int [n_steps, batch_size]: which samples make up each step.
         first_step: running number of the plan's first step in the stage; part of the augmentation's seed, so that a
             step looks the same whether or not the run was interrupted before it.
-        augment: (pixels uint8 [H, W, 3], seed) -> uint8 [image_px, image_px, 3].
+        augment: (JPEG bytes, seed) -> uint8 [image_px, image_px, 3].
         seed: of the stage.
         share: (number of this process, processes): it takes every n-th image of each batch. An image looks the same
             whichever process takes it.
     """
 
     def __init__(
-        self, reader: ShardReader, plan: np.ndarray, first_step: int, augment: Callable, seed: int,
-        share: tuple[int, int] = (0, 1),
+        self, reader: ShardReader, plan: np.ndarray, first_step: int, augment: Callable[[bytes, int], np.ndarray],
+        seed: int, share: tuple[int, int] = (0, 1),
     ) -> None:
         self.reader = reader
         self.plan = plan
@@ -45,16 +45,37 @@ class PlannedBatches(Dataset):
         cv2.setNumThreads(0)  # the threads belong to the training step
         own = slice(self.share[0], None, self.share[1])
         whole = self.plan[step]
-        seeds = np.random.SeedSequence([self.seed, self.first_step + step]).generate_state(len(whole))[own]
+        seeds = np.random.SeedSequence([self.seed, self.first_step + step]).generate_state(len(whole))[own].tolist()
         indices = whole[own]
-        pictures = [self.augment(self._decoded(index), int(seed)) for index, seed in zip(indices, seeds)]
-        return {"pixels": torch.from_numpy(np.stack(pictures)), **_known_of(indices, self.reader.table)}
+        pictures = [_picture(self.reader, self.augment, index, seed) for index, seed in zip(indices, seeds)]
+        # In a loader's process this collates into shared memory: no second copy on the way.
+        return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
 
-    def _decoded(self, index: int) -> np.ndarray:
-        pixels = _decode(self.reader.jpeg_bytes(index))
-        if pixels is None:
-            raise self.reader.damaged(index, "does not decode")
-        return pixels
+
+class NumberedViews(Dataset):
+    """Item b is the b-th run of `batch_size` views: first one of every sample in order, then another of every sample.
+
+    View r // N of sample r % N is augmented with seed r.
+    """
+
+    def __init__(
+        self, reader: ShardReader, n_views: int, augment: Callable[[bytes, int], np.ndarray], batch_size: int
+    ) -> None:
+        self.reader = reader
+        self.n_images = n_views * len(reader)
+        self.augment = augment
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-self.n_images // self.batch_size)
+
+    def __getitem__(self, batch: int) -> dict[str, Tensor]:
+        """`pixels` uint8 [B, image_px, image_px, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
+        cv2.setNumThreads(0)
+        rows = range(batch * self.batch_size, min((batch + 1) * self.batch_size, self.n_images))
+        indices = np.arange(rows.start, rows.stop) % len(self.reader)
+        pictures = [_picture(self.reader, self.augment, index, row) for index, row in zip(indices, rows)]
+        return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
 
 
 class OrderedBatches(Dataset):
@@ -64,25 +85,35 @@ class OrderedBatches(Dataset):
         self.reader = reader
         self.spec = spec
         self.batch_size = batch_size
+        self.n_images = len(reader)
 
     def __len__(self) -> int:
-        return -(-len(self.reader) // self.batch_size)
+        return -(-self.n_images // self.batch_size)
 
     def __getitem__(self, batch: int) -> dict[str, Tensor]:
         """`pixels` uint8 [B, image_px, image_px, 3], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
         first = batch * self.batch_size
-        indices = np.arange(first, min(first + self.batch_size, len(self.reader)))
-        pictures = [np.asarray(resize_image(self.reader.image(index), self.spec)) for index in indices]
-        return {"pixels": torch.from_numpy(np.stack(pictures)), **_known_of(indices, self.reader.table)}
+        indices = np.arange(first, min(first + self.batch_size, self.n_images))
+        pictures = [torch.from_numpy(np.array(resize_image(self.reader.image(index), self.spec))) for index in indices]
+        return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
 
 
 class PlannedFeatures(Dataset):
-    """Item s is the batch of step s as cached features [B, width]: training a head without its tower."""
+    """Item s is the batch of step s as cached features [B, width]: training a head without its tower.
 
-    def __init__(self, features: np.ndarray, plan: np.ndarray, table: SampleTable) -> None:
+    Args:
+        features: [N, width], or [n_views, N, width] of augmented views.
+        plan: int [n_steps, batch_size]: which samples make up each step.
+        views: int, as `plan`: which view of each; None where there is one.
+    """
+
+    def __init__(
+        self, features: np.ndarray, plan: np.ndarray, table: SampleTable, views: np.ndarray | None = None
+    ) -> None:
         self.features = features
         self.plan = plan
         self.table = table
+        self.views = views
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -90,15 +121,26 @@ class PlannedFeatures(Dataset):
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         """`features` float32 [B, width], `indices` int64 [B] and `sizes_px` float32 [B, 2]."""
         indices = self.plan[step]
-        return {"features": torch.from_numpy(self.features[indices]), **_known_of(indices, self.table)}
+        rows = self.features[indices] if self.views is None else self.features[self.views[step], indices]
+        return {"features": torch.from_numpy(rows), **_known_of(indices, self.table)}
+
+
+def draw_views(n_views: int, shape: tuple[int, int], first_step: int, seed: int) -> np.ndarray:
+    """int64 [n_steps, batch_size]: a view for each image of each step; a step draws the same after an interruption."""
+    return np.stack([
+        np.random.default_rng([seed, first_step + step]).integers(n_views, size=shape[1]) for step in range(shape[0])
+    ])
+
+
+def _picture(reader: ShardReader, augment: Callable[[bytes, int], np.ndarray], index: int, seed: int) -> Tensor:
+    """uint8 [image_px, image_px, 3]."""
+    try:
+        return torch.from_numpy(augment(reader.jpeg_bytes(index), seed))
+    except OSError as error:
+        raise reader.damaged(index, str(error)) from error
 
 
 def _known_of(indices: np.ndarray, table: SampleTable) -> dict[str, Tensor]:
     """What a batch holds beside pixels or features."""
     sizes_px = torch.from_numpy(table.sizes_px[indices])
     return {"indices": torch.from_numpy(indices.astype(np.int64)), "sizes_px": sizes_px}
-
-
-def _decode(jpeg: bytes) -> np.ndarray | None:
-    """JPEG -> uint8 [H, W, 3] RGB, or None. Shards hold upright RGB JPEGs, so no orientation flag is applied."""
-    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)

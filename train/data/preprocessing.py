@@ -1,6 +1,7 @@
 """How an image becomes the tower's input: one description that training, validation and export share."""
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -166,6 +167,14 @@ def preprocess(image: Image.Image, spec: PreprocessSpec) -> Tensor:
 def normalise_batch(pixels: Tensor, spec: PreprocessSpec) -> Tensor:
     """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in channels_last memory, with the tower's statistics."""
     images = pixels.permute(0, 3, 1, 2).to(torch.float32)  # the permuted view of NHWC is channels_last already
-    mean = torch.tensor(spec.mean, device=pixels.device).view(1, 3, 1, 1) * 255.0
-    std = torch.tensor(spec.std, device=pixels.device).view(1, 3, 1, 1) * 255.0
+    mean, std = _grey_levels(spec.mean, spec.std, pixels.device)
     return (images - mean) / std
+
+
+@lru_cache
+def _grey_levels(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """[1, 3, 1, 1] each, in 0..255; kept on the device, for a copy to it would make every step wait."""
+    with torch.inference_mode(False):
+        return tuple(torch.tensor(values, device=device).view(1, 3, 1, 1) * 255.0 for values in (mean, std))

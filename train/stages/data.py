@@ -10,14 +10,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from train.config import StageConfig
 from train.data.augmentation import build_augmentation
-from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures
+from train.data.batch_loader import batch_loader
+from train.data.datasets import OrderedBatches, PlannedBatches, PlannedFeatures, draw_views
 from train.data.loss_sampler import plan_round, steps_by_loss
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import SampleTable, ShardReader
 from train.data.samplers import plan_batches, repeat_to_floor
 from train.processes import shares_of
 from train.retrieval.protocol import EvaluationItems
-from train.stopping import ignore_in_worker
 
 _VALIDATION_BATCH = 64
 
@@ -137,8 +137,8 @@ class StageData(pl.LightningDataModule):
         stage: for augmentation.
         validation: the validation samples and their preprocessing.
         loading: (seed of the stage, data loading processes).
-        features: for a stage on cached features: float32 [N, width] of the training samples and [M, width] of the
-            validation samples; else None.
+        features: for a stage on cached features: float32 [N, width] of the training samples, or [n_views, N, width],
+            and [M, width] of the validation samples; else None.
     """
 
     def __init__(
@@ -172,9 +172,10 @@ class StageData(pl.LightningDataModule):
         steps = _StepsFrom(done if round_now == self.trainer.current_epoch else 0, len(batches))
         self.batches_done = 0
         if self.features is not None:
-            rows = batches[:, share[0] :: share[1]]
-            table = self.training.reader.table
-            return DataLoader(PlannedFeatures(self.features[0], rows, table), batch_size=None, sampler=steps)
+            own, table = slice(share[0], None, share[1]), self.training.reader.table
+            n_views = len(self.features[0]) if self.features[0].ndim == 3 else 0
+            views = draw_views(n_views, batches.shape, first, self.seed)[:, own] if n_views else None
+            return batch_loader(PlannedFeatures(self.features[0], batches[:, own], table, views), 0, steps)
         augment = build_augmentation(
             self.stage.augmentation.preset, self.stage.image_px, self.stage.augmentation.min_crop_scale,
             self.stage.augmentation.horizontal_flip,
@@ -198,11 +199,10 @@ class StageData(pl.LightningDataModule):
         own = shares_of(len(reader), self.trainer.world_size)[self.trainer.global_rank]
         if self.features is not None:
             rows = np.array_split(own, range(_VALIDATION_BATCH, len(own), _VALIDATION_BATCH))
-            return DataLoader(PlannedFeatures(self.features[1], rows, reader.table), batch_size=None)
+            return batch_loader(PlannedFeatures(self.features[1], rows, reader.table), 0)
         part = reader if len(own) == len(reader) else reader.subset(own)
         return self._loader(OrderedBatches(part, spec, _VALIDATION_BATCH))
 
     def _loader(self, batches: Dataset, steps: _StepsFrom | None = None) -> DataLoader:
-        workers = {"multiprocessing_context": "forkserver", "worker_init_fn": ignore_in_worker}
-        return DataLoader(batches, batch_size=None, sampler=steps, num_workers=self.n_workers,
-                          **(workers if self.n_workers else {}))
+        pin_memory = self.trainer.strategy.root_device.type == "cuda"
+        return batch_loader(batches, self.n_workers, steps, pin_memory)

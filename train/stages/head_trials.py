@@ -7,11 +7,11 @@ import torch
 
 from data_prep.errors import ConfigError
 from train.config import StageConfig, TrainConfig
-from train.data.feature_cache import cached_features
 from train.data.readers import ShardReader
 from train.model.heads import set_dropout
 from train.retrieval.protocol import check_items
 from train.stages.data import items_of, training_set_of
+from train.stages.features import stage_features
 from train.stages.lightning_loop import fit_module, validate_module
 from train.stages.runner import Progress, assemble_stage, mix_with_start, stage_seed
 from train.stages.start import preprocess_of, start_embedder, starting_backbone, to_device
@@ -48,8 +48,7 @@ class HeadTrials:
         self.backbone = starting_backbone(config, stage.image_px, stage.patch_stride)
         self.spec = preprocess_of(self.backbone, stage.image_px, config.resize)
         to_device(self.backbone, config.accelerator)
-        for reader in (self.training, self.validation):
-            cached_features(self.backbone, reader, self.spec, cache_dir)
+        stage_features(stage, self.backbone, (self.training, self.validation), self.spec, cache_dir)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -103,16 +103,17 @@ def _scheduled_arcface(
         n_images_by_class = torch.from_numpy(np.bincount(class_rows, minlength=n_classes))
         first = class_size_margins_rad(
             n_images_by_class, config.margin_rad, config.rare_class_margin_rad, config.class_size_mapping)
-    # Growth stops at max_margin_rad; a margin that starts above it stays where it is.
-    limit = torch.as_tensor(first, dtype=torch.float32).clamp(min=config.max_margin_rad)
 
     def margin(
         cosines: Tensor, columns: Tensor, class_ids: Tensor, feature_norms: Tensor, images_seen: int
     ) -> Tensor:
-        grown = torch.as_tensor(first) + config.growth_per_epoch * (images_seen // n_images_per_epoch)
-        now = torch.minimum(grown, limit)
-        if now.ndim == 0:
-            return arcface(cosines, columns, now.item())
-        return widen_angles(cosines.float(), columns, now.to(class_ids.device)[class_ids])
+        nonlocal first
+        grown = config.growth_per_epoch * (images_seen // n_images_per_epoch)
+        # Growth stops at max_margin_rad; a margin that starts above it stays where it is.
+        if isinstance(first, Tensor):
+            first = first.to(class_ids.device)  # moves once: a copy in every step would make it wait
+            now = torch.minimum(first + grown, first.clamp(min=config.max_margin_rad))
+            return widen_angles(cosines.float(), columns, now[class_ids])
+        return arcface(cosines, columns, min(first + grown, max(first, config.max_margin_rad)))
 
     return margin

@@ -31,19 +31,30 @@ def build_optimizer(
     trained = [name for name, p in named_parameters if stage.feature_cache and p.requires_grad]
     if any(name.startswith("backbone.") for name in trained):
         raise ConfigError(f"stage {stage.name!r}: feature_cache needs the whole tower frozen; {trained[0]} is not")
-    if options.kind == "adamw":
-        optimizer = torch.optim.AdamW(groups)
-    elif options.kind == "adam":
-        optimizer = torch.optim.Adam(groups)
-    elif options.kind == "sam":
-        optimizer = SAM(groups, options.rho)
-    else:
-        optimizer = torch.optim.SGD(groups, momentum=options.momentum)
+    optimizer = _optimizer(stage, groups)
     factor = _schedule(stage.schedule, n_images, n_images_per_epoch)
     images_per_step = stage.batch_size * stage.accumulate_batches
     # + 1: with a warm-up from 0 the first step would otherwise do nothing.
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor((step + 1) * images_per_step))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _optimizer(stage: StageConfig, groups: list[dict]) -> torch.optim.Optimizer:
+    """One kernel for all parameters of a group where torch has one: on CPUs and CUDA devices, not under the loss scaler
+    of 16-mixed, whose scale Lightning does not hand to it."""
+    options = stage.optimizer
+    devices = {parameter.device.type for group in groups for parameter in group["params"]}
+    fused = devices <= {"cpu", "cuda"} and stage.precision != "16-mixed"
+    if options.kind == "sam":
+        return SAM(groups, options.rho)
+    if options.kind == "sgd":
+        optimizer = torch.optim.SGD(groups, momentum=options.momentum, fused=fused)
+    else:
+        kind = torch.optim.AdamW if options.kind == "adamw" else torch.optim.Adam
+        optimizer = kind(groups, fused=fused)
+    # Without a scaler there is nothing to unscale; Lightning would refuse to clip gradients for fear of it.
+    optimizer._step_supports_amp_scaling = False
+    return optimizer
 
 
 def _schedule(config: ScheduleConfig, n_images: int, n_images_per_epoch: int) -> Schedule:

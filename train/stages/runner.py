@@ -16,7 +16,8 @@ from data_prep.progress import is_watched
 from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint, StopBetweenSteps
 from train.checkpoint import describe_member, load_checkpoint, rebuild_member, save_checkpoint
 from train.config import TrainConfig
-from train.data.feature_cache import cached_features, compute_features
+from train.cpu_settings import settle_cpus
+from train.data.feature_cache import compute_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
 from train.faults import named_faults
@@ -28,13 +29,21 @@ from train.processes import first_does, first_then_others, is_first
 from train.run_log import draw_curves, drop_metrics_after
 from train.stages.centres import build_classifier, centres_so_far, set_to_class_means
 from train.stages.data import StageData, TrainingSet, items_of, plan_stage, read_training_set
+from train.stages.features import first_view, stage_features
 from train.stages.final import check_views, final_preprocess, stored_scores, write_final
 from train.stages.lightning_loop import fit_module
 from train.stages.objective import build_objective
 from train.stages.off_the_shelf import write_off_the_shelf
 from train.stages.optimizer import build_optimizer
 from train.stages.run_folder import Places, check_shards, claim_run_dir, damaged_samples, step_reached_in
-from train.stages.start import preprocess_of, set_resolution, start_embedder, teacher_features, to_device
+from train.stages.start import (
+    preprocess_of,
+    set_gradient_checkpointing,
+    set_resolution,
+    start_embedder,
+    teacher_features,
+    to_device,
+)
 from train.stages.teachers import build_teachers, save_teachers
 from train.stopping import STOP
 from train.tracking import Tracker, check_trackers
@@ -164,15 +173,19 @@ def assemble_stage(
     data, validation, spec = inputs
     embedder = progress.embedder
     to_device(embedder, config.accelerator)
+    set_gradient_checkpointing(embedder.backbone, stage.gradient_checkpointing)
+    on_gpu = next(embedder.parameters()).is_cuda
+    n_workers = settle_cpus(config.n_workers, on_gpu, config.n_devices)
     features = None
     if stage.feature_cache:
-        features = first_then_others(lambda: tuple(
-            cached_features(embedder.backbone, one, spec, cache_dir) for one in (data.reader, validation)))
+        readers = (data.reader, validation)
+        features = first_then_others(
+            lambda: stage_features(stage, embedder.backbone, readers, spec, cache_dir, n_workers))
     before = (progress.centres, progress.class_names)
     out_dim = progress.head_spec["out_dim"]
     classifier = build_classifier(stage.classifier, data.class_names, before, out_dim, seed)
     if stage.classifier.start == "class_means":
-        set_to_class_means(classifier, embedder, data, spec, None if features is None else features[0])
+        set_to_class_means(classifier, embedder, data, spec, None if features is None else first_view(features[0]))
     teacher = None
     if stage.distillation:
         teacher = first_then_others(lambda: teacher_features(config, stage, data.reader, cache_dir))
@@ -181,6 +194,8 @@ def assemble_stage(
         domain_teachers = build_teachers(stage, data, embedder.backbone.width, progress.teachers_path, seed)
     objective = build_objective(stage, data, seed, teacher, domain_teachers)
     module = StageModule(embedder, classifier, spec, objective, data.class_rows, items_of(validation.table))
+    if stage.compile:
+        module.compiled_features = torch.compile(embedder.features)
     plan = plan_stage(data, stage, seed)
     if stage.sampler.kind == "by_loss":
         module.note_sources(data.source_rows, len(plan.round_starts))
@@ -188,7 +203,7 @@ def assemble_stage(
     layer_groups = embedder.backbone.layer_groups()
     module.make_optimizer = lambda: build_optimizer(
         stage, module.named_parts(), n_images, data.n_images_per_epoch, layer_groups)
-    return module, StageData(data, plan, stage, (validation, spec), (seed, config.n_workers), features)
+    return module, StageData(data, plan, stage, (validation, spec), (seed, n_workers), features)
 
 
 def _say(config: TrainConfig, index: int, text: str) -> None:

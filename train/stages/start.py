@@ -101,6 +101,19 @@ def set_resolution(backbone: Backbone, image_px: int, patch_stride: int | None) 
     backbone.spec = replace(backbone.spec, image_px=image_px, patch_stride=stride)
 
 
+def set_gradient_checkpointing(backbone: Backbone, on: bool) -> None:
+    """Whether the tower keeps only each block's input for the way back and computes the rest again.
+
+    Raises:
+        ConfigError: a tower that cannot.
+    """
+    if hasattr(backbone.tower, "set_grad_checkpointing"):
+        backbone.tower.set_grad_checkpointing(on)
+    elif on:
+        raise ConfigError(f"gradient_checkpointing: tower {backbone.arch!r} has no blocks to do it for; expected "
+                          "gradient_checkpointing: false, or a tower of open_clip or timm")
+
+
 def to_device(module: torch.nn.Module, accelerator: str) -> None:
     """To this process's GPU if there is one and the config allows it; channels_last, which convolutions like best."""
     use_gpu = accelerator != "cpu" and torch.cuda.is_available()

@@ -1,5 +1,7 @@
-"""Augmentation: the plain resize, determinism from the seed, independence of the changes, crops."""
+"""Augmentation: the plain resize, determinism from the seed, independence of the changes, odd files."""
 
+import io
+import json
 import pickle
 import subprocess
 import sys
@@ -10,32 +12,35 @@ import pytest
 from PIL import Image
 
 from data_prep.errors import ConfigError
-from train.data.augmentation import _crop_box, build_augmentation
+from train.data.augmentation import build_augmentation, describe_augmentation
 from train.data.preprocessing import PreprocessSpec, resize_image
 
-PICTURE = (
-    np.random.default_rng(0)
-    .integers(0, 256, (9, 12, 3), dtype=np.uint8)
-    .repeat(10, axis=0)
-    .repeat(10, axis=1)
-)
+
+def jpeg_of(pixels: np.ndarray, **options: object) -> bytes:
+    """As a file that keeps every pixel to a grey level or two."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=100, subsampling="4:4:4", **options)
+    return stream.getvalue()
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+PICTURE = jpeg_of(PIXELS)
 
 
 @pytest.mark.parametrize("preset", ["none", "crop", "light", "standard", "strong"])
 @pytest.mark.parametrize("shape", [(90, 120, 3), (17, 300, 3), (1, 1, 3)])
 def test_any_picture_becomes_a_square_of_bytes(preset: str, shape: tuple[int, int, int]) -> None:
-    picture = np.full(shape, 200, dtype=np.uint8)
+    picture = jpeg_of(np.full(shape, 200, dtype=np.uint8))
     augment = build_augmentation(preset, 48, 0.3, horizontal_flip=True)
     for seed in range(12):
         result = augment(picture, seed)
         assert result.shape == (48, 48, 3)
-        assert result.dtype == np.uint8
-    assert (picture == 200).all()  # the input is left as it was
+        assert result.dtype == np.uint8 and result.flags.c_contiguous
 
 
 def test_none_is_the_resize_of_inference() -> None:
     spec = PreprocessSpec(image_px=48, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), resize="squash")
-    expected = np.asarray(resize_image(Image.fromarray(PICTURE), spec))
+    expected = np.asarray(resize_image(Image.open(io.BytesIO(PICTURE)), spec))
     augment = build_augmentation("none", 48, 0.3, horizontal_flip=True)
     assert np.array_equal(augment(PICTURE, 1), expected)
     assert np.array_equal(augment(PICTURE, 2), expected)
@@ -64,15 +69,17 @@ def test_changes_are_drawn_independently() -> None:
     picture[:, 12:] = 150
     seen = {"plain": 0, "flip": 0, "light": 0, "both": 0}
     for seed in range(200):
-        result = augment(picture, seed).astype(int)
+        result = augment(jpeg_of(picture), seed).astype(int)
         left, right = result[12, 2, 0], result[12, 21, 0]
-        is_flipped, is_lit = left > right, {left, right} != {100, 150}
+        is_flipped = left > right
+        is_lit = max(abs(min(left, right) - 100), abs(max(left, right) - 150)) > 2
         seen[["plain", "light", "flip", "both"][2 * is_flipped + is_lit]] += 1
     assert min(seen.values()) > 25, seen
 
 
 def test_flips_can_be_turned_off() -> None:
     ramp = np.broadcast_to(np.arange(0, 240, 10, dtype=np.uint8)[None, :, None], (24, 24, 3)).copy()
+    ramp = jpeg_of(ramp)
     without, with_flips = (
         build_augmentation("light", 24, 1.0, horizontal_flip=flip) for flip in (False, True)
     )
@@ -80,25 +87,6 @@ def test_flips_can_be_turned_off() -> None:
              for flip, f in ((False, without), (True, with_flips))}  # fmt: skip
     assert all(rises[False])
     assert 8 < sum(rises[True]) < 32
-
-
-def test_crops_keep_the_asked_share_of_the_picture() -> None:
-    rng = np.random.default_rng(0)
-    shares, stretches = [], []
-    for _ in range(500):
-        left, top, right, bottom = _crop_box(400, 100, 0.4, rng)
-        assert 0 <= left < right <= 400
-        assert 0 <= top < bottom <= 100
-        shares.append((right - left) * (bottom - top) / 40_000)
-        stretches.append((right - left) / (bottom - top) / 4.0)
-    assert 0.4 <= min(shares) < 0.43
-    assert 0.97 < max(shares) <= 1.0 + 1e-9
-    assert 0.74 < min(stretches) < 0.8
-    assert 1.25 < max(stretches) < 1.34
-
-
-def test_full_crops_are_the_whole_picture() -> None:
-    assert _crop_box(123, 45, 1.0, np.random.default_rng(0)) == pytest.approx((0, 0, 123, 45))
 
 
 def test_importing_the_module_loads_no_heavy_library() -> None:
@@ -126,7 +114,24 @@ def test_settings_out_of_range_are_errors(arguments: tuple, message: str) -> Non
 
 def test_crop_changes_no_colour():
     """A picture of one colour stays it, whatever is cut out of it; the other presets shift it."""
-    picture = np.full((40, 40, 3), (200, 100, 50), np.uint8)
+    picture = jpeg_of(np.full((40, 40, 3), (200, 100, 50), np.uint8))
     crop, light = (build_augmentation(preset, 16, 0.5, True) for preset in ("crop", "light"))
-    assert all((crop(picture, seed) == picture[0, 0]).all() for seed in range(10))
-    assert any((light(picture, seed) != picture[0, 0]).any() for seed in range(10))
+    assert all(np.abs(crop(picture, seed).astype(int) - (200, 100, 50)).max() <= 2 for seed in range(10))
+    assert any(np.abs(light(picture, seed).astype(int) - (200, 100, 50)).max() > 2 for seed in range(10))
+
+
+@pytest.mark.parametrize("preset", ["none", "crop"])
+def test_what_libjpeg_turbo_does_not_read_is_left_to_pillow(preset: str) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, "PNG")
+    augment = build_augmentation(preset, 24, 1.0, horizontal_flip=False)
+    assert np.abs(augment(stream.getvalue(), 0).astype(int) - augment(PICTURE, 0)).max() <= 3
+    with pytest.raises(OSError, match="cannot identify"):
+        augment(b"no picture", 0)
+
+
+def test_the_description_is_plain_and_holds_every_number() -> None:
+    described = [json.dumps(describe_augmentation(preset, flip), sort_keys=True)
+                 for preset in ("crop", "light", "standard", "strong") for flip in (False, True)]
+    assert len(set(described)) == 8
+    assert "RandomBrightnessContrast" in described[2] and "0.1" in described[2] and "HorizontalFlip" in described[3]

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from train.data import feature_cache
-from train.data.feature_cache import cached_features, compute_features, hash_of_state
-from train.data.preprocessing import PreprocessSpec, preprocess
+from train.data.augmentation import build_augmentation
+from train.data.feature_cache import AugmentedViews, cached_features, compute_features, hash_of_state
+from train.data.preprocessing import PreprocessSpec, normalise_batch, preprocess
 from train.data.readers import ShardReader
 from train.model.backbones import BackboneSpec, build_backbone
 
@@ -31,8 +34,8 @@ def test_computed_once_until_anything_changes(packed, tower, tmp_path, monkeypat
     reader = ShardReader(packed, "val")
     first = cached_features(tower, reader, SPEC, tmp_path)
     calls = []
-    real = feature_cache.compute_features
-    monkeypatch.setattr(feature_cache, "compute_features", lambda *a, **k: calls.append(1) or real(*a, **k))
+    real = feature_cache.feature_rows
+    monkeypatch.setattr(feature_cache, "feature_rows", lambda *a, **k: calls.append(1) or real(*a, **k))
     assert np.array_equal(cached_features(tower, reader, SPEC, tmp_path), first) and not calls
     cached_features(tower, reader, PreprocessSpec(24, SPEC.mean, SPEC.std), tmp_path)
     assert len(calls) == 1
@@ -46,7 +49,7 @@ def test_computed_once_until_anything_changes(packed, tower, tmp_path, monkeypat
 def test_a_part_takes_its_rows_from_the_whole(packed, tower, tmp_path, monkeypatch):
     whole = ShardReader(packed, "train")
     everything = cached_features(tower, whole, SPEC, tmp_path)
-    monkeypatch.setattr(feature_cache, "compute_features", None)
+    monkeypatch.setattr(feature_cache, "feature_rows", None)
     part = whole.only(("tiles",))
     rows = np.flatnonzero(whole.table.sources == "tiles")
     assert np.array_equal(cached_features(tower, part, SPEC, tmp_path), everything[rows]) and len(part) == len(rows)
@@ -57,3 +60,45 @@ def test_the_hash_sees_values_buffers_and_not_memory_format(tower):
     assert hash_of_state(tower.to(memory_format=torch.channels_last)) == before
     tower.tower[1].running_mean[0] += 1
     assert hash_of_state(tower) != before
+
+
+VIEWS = AugmentedViews(3, "light", 0.5, True)
+
+
+def test_views_are_features_of_augmented_images(packed, tower, tmp_path):
+    """View 2 of sample 6, N samples: the image augmented with seed 2 N + 6."""
+    reader = ShardReader(packed, "val")
+    views = cached_features(tower, reader, SPEC, tmp_path, VIEWS)
+    assert isinstance(views, np.memmap) and views.shape == (3, len(reader), 16)
+    augment, seed = build_augmentation("light", 16, 0.5, True), 2 * len(reader) + 6
+    pixels = torch.from_numpy(augment(reader.jpeg_bytes(6), seed))[None]
+    with torch.no_grad():
+        expected = tower.eval()(normalise_batch(pixels, SPEC))[0].numpy()
+    assert np.allclose(views[2, 6], expected, atol=1e-5)
+    assert not np.allclose(views[0], views[1], atol=1e-3)
+
+
+def test_other_views_or_another_augmentation_are_other_features(packed, tower, tmp_path):
+    reader = ShardReader(packed, "val")
+    for views in (None, VIEWS, replace(VIEWS, n_views=2), replace(VIEWS, preset="crop"),
+                  replace(VIEWS, min_crop_scale=0.9), replace(VIEWS, horizontal_flip=False)):
+        before = len(list(tmp_path.iterdir()))
+        cached_features(tower, reader, SPEC, tmp_path, views)
+        assert len(list(tmp_path.iterdir())) == before + 1, views
+    cached_features(tower, reader, SPEC, tmp_path, VIEWS)
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_views_of_a_part_are_those_of_the_whole(packed, tower, tmp_path):
+    whole = ShardReader(packed, "train")
+    rows = np.flatnonzero(whole.table.sources == "tiles")
+    everything = cached_features(tower, whole, SPEC, tmp_path, VIEWS)
+    assert np.array_equal(cached_features(tower, whole.only(("tiles",)), SPEC, tmp_path, VIEWS), everything[:, rows])
+
+
+def test_computing_leaves_the_random_numbers_of_the_run_alone(packed, tower, tmp_path):
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    cached_features(tower, ShardReader(packed, "val"), SPEC, tmp_path)
+    assert torch.equal(torch.rand(4), expected)

@@ -1,3 +1,6 @@
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -77,3 +80,22 @@ def test_too_few_rows_leave_no_file(tmp_path):
     with pytest.raises(ValueError, match="7 rows were made, expected 9"):
         make(tmp_path / "rows.npy", Maker(), n_rows=9)
     assert not (tmp_path / "rows.npy").exists()
+
+
+def test_a_second_process_waits_for_the_first(tmp_path):
+    """Two threads with streams of their own stand for two processes: the lock belongs to the open file."""
+    path, started = tmp_path / "rows.npy", threading.Event()
+    first, second = Maker(), Maker()
+
+    def slowly(batch):
+        started.set()
+        time.sleep(0.3)
+        yield from first(batch)
+
+    thread = threading.Thread(target=make, args=(path, slowly))
+    thread.start()
+    started.wait(10)
+    assert np.array_equal(make(path, second), ROWS)
+    thread.join()
+    assert first.made == [0, 1, 2, 3] and not second.made
+    assert [p.name for p in tmp_path.iterdir()] == ["rows.npy"]

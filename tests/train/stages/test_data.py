@@ -3,11 +3,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from data_prep.errors import ConfigError
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
 from train.stages.data import StageData, StagePlan, items_of, plan_stage, read_training_set
+
+ON_CPU = SimpleNamespace(root_device=torch.device("cpu"))
 
 
 def test_class_rows_are_positions_in_the_sorted_names(packed):
@@ -106,7 +109,7 @@ def test_every_process_embeds_its_own_stretch_of_the_validation_images_once(pack
         seen = []
         for number in range(3):
             loaders = StageData(data, plan, stage, (validation, spec), (1, 0), cached)
-            loaders.trainer = SimpleNamespace(global_rank=number, world_size=3)
+            loaders.trainer = SimpleNamespace(global_rank=number, world_size=3, strategy=ON_CPU)
             batches = list(loaders.val_dataloader())
             if cached is None:
                 reader = batches and loaders.val_dataloader().dataset.reader
@@ -136,3 +139,50 @@ def test_a_round_goes_on_behind_the_batches_that_are_done(packed, make_config):
     loaders.load_state_dict(state)
     assert indices_of_round(1) == whole[1][3:] and indices_of_round(0) == whole[0]
     assert loaders.state_dict()["batches_done"] == 0
+
+
+@pytest.mark.parametrize("n_workers", [0, 1, 2, 3])
+def test_every_rank_and_worker_sees_its_share_once(packed, make_config, n_workers):
+    """Two epochs in two rounds: the batches of 1, 2 and 3 ranks are those of the plan, image by image."""
+    data = read_training_set(packed, None)
+    augmentation = {"preset": "crop", "min_crop_scale": 0.5}
+    stage = make_config({"epochs": 2, "rounds": 2, "batch_size": 6, "augmentation": augmentation}).stages[0]
+    plan = plan_stage(data, stage, seed=1)
+    epoch = plan.batches.ravel()[: len(data.reader)]
+    assert sorted(epoch) == list(range(len(data.reader)))  # the first pass shows every image once
+    first, end = plan.round_rows(1)
+    pixels_of_one = None
+    for n_ranks in (1, 2, 3):
+        loaders = StageData(data, plan, stage, (None, None), (1, n_workers), None)
+        seen = {}
+        for rank in range(n_ranks):
+            loaders.trainer = SimpleNamespace(
+                current_epoch=1, global_rank=rank, world_size=n_ranks, strategy=ON_CPU)
+            seen[rank] = list(loaders.train_dataloader())
+        whole = np.zeros((end - first, 6), np.int64)
+        pixels = torch.zeros((end - first, 6, 16, 16, 3), dtype=torch.uint8)
+        for rank, batches in seen.items():
+            assert len(batches) == end - first
+            for step, batch in enumerate(batches):
+                whole[step, rank::n_ranks] = batch["indices"]
+                pixels[step, rank::n_ranks] = batch["pixels"]
+        assert np.array_equal(whole, plan.batches[first:end])
+        pixels_of_one = pixels if pixels_of_one is None else pixels_of_one
+        assert torch.equal(pixels, pixels_of_one)
+
+
+def test_views_are_drawn_for_the_whole_batch_and_then_shared_out(packed, make_config):
+    data = read_training_set(packed, None)
+    stage = make_config({"epochs": 1, "batch_size": 6}).stages[0]
+    plan = plan_stage(data, stage, seed=1)
+    number_of = np.arange(3)[:, None] * 1000 + np.arange(len(data.reader))  # [views, samples]
+    features = (number_of[:, :, None].astype(np.float32), None)
+
+    def drawn(rank, n_ranks):
+        loaders = StageData(data, plan, stage, (None, None), (1, 0), features)
+        loaders.trainer = SimpleNamespace(current_epoch=0, global_rank=rank, world_size=n_ranks)
+        return np.stack([batch["features"][:, 0].numpy() for batch in loaders.train_dataloader()])
+
+    alone = drawn(0, 1)
+    assert np.array_equal(alone % 1000, plan.batches) and set(alone.ravel() // 1000) == {0, 1, 2}
+    assert np.array_equal(drawn(1, 2), alone[:, 1::2])

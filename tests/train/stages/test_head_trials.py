@@ -29,8 +29,8 @@ def test_with_all_sources_it_is_the_runs_own_first_stage(changes, packed, tmp_pa
 
 def test_features_are_computed_once_and_every_trial_has_the_same_budget(packed, tmp_path, make_config, monkeypatch):
     calls = []
-    real = feature_cache.compute_features
-    monkeypatch.setattr(feature_cache, "compute_features", lambda *a, **k: calls.append(1) or real(*a, **k))
+    real = feature_cache.feature_rows
+    monkeypatch.setattr(feature_cache, "feature_rows", lambda *a, **k: calls.append(1) or real(*a, **k))
     config = make_config(HEAD, head={"kind": "linear", "out_dim": 8, "init": "pca"})
     trials = HeadTrials(config, packed, tmp_path)
     assert len(calls) == 2 and trials.sources == ("disks", "tiles")  # train and val

@@ -117,3 +117,29 @@ def test_a_tower_that_trains_does_not_go_with_cached_features(make_config, parts
     named = [("backbone.other", torch.nn.Parameter(torch.ones(2))), *parts]
     with pytest.raises(ConfigError, match=r"needs the whole tower frozen; backbone\.w is not"):
         build_optimizer(stage, named, 8, 8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fused_and_plain_steps_are_the_same(make_config, kind):
+    """Also for a convolution in channels_last memory, whose values lie in another order than their indices say."""
+    def after_steps(fused):
+        torch.manual_seed(0)
+        layer = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        named = [(f"head.{name}", parameter) for name, parameter in layer.named_parameters()]
+        precision = "bf16-mixed" if fused else "16-mixed"
+        stage = make_config({"optimizer": {"kind": kind, "lr": 0.1, "weight_decay": 0.1}, "precision": precision})
+        optimizer = build_optimizer(stage.stages[0], named, 800, 800)["optimizer"]
+        assert bool(optimizer.defaults["fused"]) == fused
+        for step in range(3):
+            optimizer.zero_grad()
+            layer(torch.full((2, 3, 5, 5), 0.1 * (step + 1))).square().sum().backward()
+            optimizer.step()
+        return layer.weight.detach()
+
+    assert torch.allclose(after_steps(True), after_steps(False), atol=1e-6)
+
+
+def test_gradients_can_be_clipped_under_bfloat16(make_config, parts):
+    """Lightning refuses to clip for an optimizer that says that it unscales gradients itself."""
+    stage = make_config({"precision": "bf16-mixed", "clip_gradient_norm": 1.0}).stages[0]
+    assert not build_optimizer(stage, parts, 8, 8)["optimizer"]._step_supports_amp_scaling

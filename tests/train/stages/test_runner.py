@@ -69,7 +69,10 @@ def test_stages_run_in_order_and_each_leaves_what_the_design_names(packed, tmp_p
 
 
 def test_training_raises_the_score_on_held_out_classes(packed, tmp_path, make_config):
-    config = make_config({**EVERYTHING, "epochs": 12, "rounds": 12, "classifier": {"scale": 16.0}})
+    # The whole tower at the full rate on images as they are: with the tower held back and images of 16 px augmented it
+    # is luck of the seed, whichever way they are resized.
+    config = make_config({**EVERYTHING, "epochs": 12, "rounds": 12, "classifier": {"scale": 16.0},
+                          "lr_rules": [{"match": ".*", "scale": 1.0}], "augmentation": {"preset": "none"}})
     run_stages(config, Places(packed, tmp_path), resume=False)
     scores = [r["value"] for r in read_metrics(tmp_path) if r["name"] == "val/mMP@5"]
     assert len(scores) == 12 and max(scores[-3:]) > scores[0] + 0.05, scores

@@ -5,8 +5,16 @@ import torch
 from data_prep.errors import ConfigError
 from train.data.feature_cache import compute_features
 from train.data.readers import ShardReader
+from train.model.backbones import BackboneSpec, build_backbone
 from train.retrieval.projection import fit_pca
-from train.stages.start import preprocess_of, set_resolution, start_embedder, starting_backbone, teacher_features
+from train.stages.start import (
+    preprocess_of,
+    set_gradient_checkpointing,
+    set_resolution,
+    start_embedder,
+    starting_backbone,
+    teacher_features,
+)
 
 
 def test_weights_by_key_come_from_the_config(make_config, tmp_path):
@@ -47,3 +55,27 @@ def test_every_kind_of_tower_changes_its_resolution(make_config, kind, arch, bef
     assert backbone.spec.image_px == after
     with torch.no_grad():
         assert backbone(torch.zeros(1, 3, after, after)).shape == (1, backbone.width)
+
+
+@pytest.mark.parametrize("kind, arch", [("timm", "vit_tiny_patch16_224"), ("open_clip", "ViT-B-32")])
+def test_gradient_checkpointing_changes_no_gradient(kind, arch):
+    backbone = build_backbone(BackboneSpec(kind, arch, None, 32, narrow_width=16))
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+    def gradients(on):
+        set_gradient_checkpointing(backbone, on)
+        backbone.zero_grad()
+        saved = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.nelement()) or t, lambda t: t):
+            backbone(images).square().sum().backward()
+        return [p.grad.clone() for p in backbone.parameters() if p.grad is not None], sum(saved)
+
+    (plain, kept), (again, kept_again) = gradients(False), gradients(True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(plain, again)) and kept_again != kept
+
+
+def test_a_tower_without_blocks_has_no_gradient_checkpointing(make_config):
+    backbone = starting_backbone(make_config({}), 16)
+    set_gradient_checkpointing(backbone, False)
+    with pytest.raises(ConfigError, match="gradient_checkpointing: tower 'conv16' has no blocks"):
+        set_gradient_checkpointing(backbone, True)
