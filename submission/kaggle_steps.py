@@ -19,7 +19,7 @@ from data_prep.kaggle_client import INVALID_CREDENTIALS, without_secrets
 from data_prep.progress import is_watched
 from submission.evidence import MODEL_NAME, ZIP_NAME
 from submission.upload_plan import Plan
-from submission.upload_record import SUBMISSION_KEYS, add_score, read_record, write_record
+from submission.upload_record import SUBMISSION_KEYS, add_score, read_progress, write_progress
 
 KERNEL_DIR = Path(__file__).parent / "kernel"
 KERNEL_SCRIPT = "pack_submission.py"
@@ -50,11 +50,11 @@ def upload(plan: Plan, client: Any, patience: Patience, tell: Callable[[str], No
     Raises:
         ContractError: Kaggle refused a step, or it did not end in time; secrets are taken out of the message.
     """
-    record = read_record(plan)
+    record = read_progress(plan)
 
     def done(**more: Any) -> None:
         record.update(more)
-        write_record(plan, record)
+        write_progress(plan, record)
 
     if "submission_ref" not in record:
         with _asking(client, f"dataset {plan.target.dataset}", {403: "its owner must be your account"}):
@@ -83,8 +83,8 @@ def upload(plan: Plan, client: Any, patience: Patience, tell: Callable[[str], No
 
 def forget_submission(plan: Plan) -> None:
     """Let the next `upload` submit the same kernel output once more."""
-    record = read_record(plan)
-    write_record(plan, {key: value for key, value in record.items() if key not in SUBMISSION_KEYS})
+    record = read_progress(plan)
+    write_progress(plan, {key: value for key, value in record.items() if key not in SUBMISSION_KEYS})
 
 
 def _send_dataset(

@@ -1,6 +1,5 @@
 """`queries.parquet`: what each single query scored, so that two runs can be compared query by query."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file, writing_atomically
+from submission.record_file import read_record
 from train.retrieval.protocol import SCORE_KEYS, EvaluationItems, RetrievalScore
 
 QUERIES_NAME = "queries.parquet"
@@ -57,16 +57,12 @@ def read_scored_run(run: Path) -> ScoredRun:
         ConfigError: a file is missing or cannot be read, or the two are not of one validation.
     """
     run = Path(run)
+    if run.is_file() and run.suffix != ".json":
+        raise ConfigError(f"{run}: a file of another kind; give the run's folder, {run.parent}, or its validation.json")
     path = run / "validation.json" if run.suffix != ".json" else run
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; python -m submission.validate writes it")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not JSON: {error}; validate the run again") from error
-    missing = [key for key in (*_RECORD_KEYS, "queries_sha256") if not isinstance(record, dict) or key not in record]
-    if missing:
-        raise ConfigError(f"{path}: has no {', '.join(missing)}; validate the run again")
+    record = read_record(path, (*_RECORD_KEYS, "queries_sha256"), "validate the run again", ConfigError)
     name = path.parent.name if path.name == "validation.json" else f"{path.parent.name}/{path.stem}"
     return ScoredRun(name or str(path), record, _read_queries(path.with_name(QUERIES_NAME), record))
 
