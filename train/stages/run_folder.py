@@ -12,6 +12,7 @@ from train.data.damage import describe_damage, known_damage, left_out_of
 from train.data.readers import ShardReader
 from train.processes import first_does, is_first, n_processes
 from train.run_log import note_resume, write_environment
+from train.tracking import IDS_NAME
 
 # Keys that say how a run is carried out; a run may go on with others.
 _EXECUTION_KEYS = ("n_workers", "n_devices", "n_nodes", "on_bad_shard", "tracking")
@@ -72,7 +73,7 @@ def claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
             print(f"note: {note}", flush=True)
         return
     run_dir.mkdir(parents=True, exist_ok=True)
-    for name in ("metrics.jsonl", "damaged.json"):
+    for name in ("metrics.jsonl", "damaged.json", IDS_NAME):
         (run_dir / name).unlink(missing_ok=True)
     write_environment(run_dir, n_processes())
     write_config(config, resolved_path)
