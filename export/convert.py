@@ -1,4 +1,7 @@
-"""Export: python -m export.convert runs/quickstart/final.ckpt [--out runs/quickstart/saved_model.pt]"""
+"""Export: a checkpoint becomes the file that the host loads, if it passes every check of the host's contract.
+
+python -m export.convert runs/quickstart/final.ckpt [--out runs/quickstart/saved_model.pt]
+"""
 
 import argparse
 import sys
@@ -6,7 +9,10 @@ from pathlib import Path
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m export.convert", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m export.convert", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("checkpoint", type=Path, help="runs/<run>/final.ckpt")
     parser.add_argument("--out", type=Path, help="the file to write (default: saved_model.pt beside the checkpoint)")
     parser.add_argument("--out-dim", type=int, default=64, help="embedding width the contract asks for (default: 64)")

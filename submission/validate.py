@@ -76,11 +76,13 @@ def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     from train.cpu_settings import prepare_cpu
 
     prepare_cpu()  # before torch is imported
+    from export.archive import check_exported
     from submission import evaluation_set, hosted_scorer, scoring
     from submission.comparison import check_same_evaluation
     from submission.query_scores import read_scored_run
     from submission.report.page import Scored
 
+    check_exported(options.model)
     others = [read_scored_run(run) for run in options.compare]
     if options.table:
         evaluation = evaluation_set.read_table(options.table)
@@ -146,6 +148,10 @@ def _find_baselines(options: argparse.Namespace, evaluation: "EvaluationSet", ho
 def _choose_device(wanted: str) -> str:
     import torch
 
+    from data_prep.errors import ConfigError
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: PyTorch finds no GPU on this machine; leave --device out, or say cpu")
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
