@@ -30,6 +30,16 @@ class ScoredRun:
     queries: pl.DataFrame
 
 
+def beside(validation_path: Path, name: str) -> Path:
+    """Another file of the same validation; those of two validations in one folder have different names.
+
+    >>> beside(Path("runs/a/validation.json"), "queries.parquet"), beside(Path("runs/a/val.json"), "report.html")
+    (PosixPath('runs/a/queries.parquet'), PosixPath('runs/a/val.report.html'))
+    """
+    prefix = "" if validation_path.name == "validation.json" else f"{validation_path.stem}."
+    return validation_path.with_name(prefix + name)
+
+
 def query_table(score: RetrievalScore, items: EvaluationItems) -> pl.DataFrame:
     """SCHEMA rows in the order of the queries."""
     rows = score.query_rows.tolist()
@@ -64,16 +74,17 @@ def read_scored_run(run: Path) -> ScoredRun:
         raise ConfigError(f"{path}: no such file; python -m submission.validate writes it")
     record = read_record(path, (*_RECORD_KEYS, "queries_sha256"), "validate the run again", ConfigError)
     name = path.parent.name if path.name == "validation.json" else f"{path.parent.name}/{path.stem}"
-    return ScoredRun(name or str(path), record, _read_queries(path.with_name(QUERIES_NAME), record))
+    return ScoredRun(name or str(path), record, _read_queries(path, record))
 
 
-def _read_queries(path: Path, record: dict) -> pl.DataFrame:
+def _read_queries(validation_path: Path, record: dict) -> pl.DataFrame:
+    path = beside(validation_path, QUERIES_NAME)
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; validate the run again, its scores a query are kept there")
     got, expected = sha256_of_file(path), record["queries_sha256"]
     if got != expected:
         raise ConfigError(
-            f"{path}: is {got[:12]}, but validation.json beside it was written with {str(expected)[:12]}; "
+            f"{path}: is {got[:12]}, but {validation_path.name} beside it was written with {str(expected)[:12]}; "
             "validate the run again"
         )
     return pl.read_parquet(path)

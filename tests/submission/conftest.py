@@ -106,7 +106,8 @@ def write_shards(shards_dir: Path) -> Path:
                     _add(archive, f"{key}.json", json.dumps(meta).encode())
         size_bytes, digest = (shards_dir / path).stat().st_size, sha256_of_file(shards_dir / path)
         shards.append(ShardEntry(path, split, "paint", "toys", 3 * n_images, size_bytes, digest))
-    save_manifest(Manifest({}, {}, classes, shards, {}, {}, {}), shards_dir)
+    mixture = {"sources": [{"source": "paint", "reader": "table"}]}
+    save_manifest(Manifest(mixture, {}, classes, shards, {}, {}, {}), shards_dir)
     return shards_dir
 
 
