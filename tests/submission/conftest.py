@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -196,6 +197,9 @@ def jpeg():
     return lambda colour, number: encode(coloured_image(colour, number))
 
 
+SILENCE_S = 1.0
+
+
 class KaggleUploads:
     """What KaggleApi 2.2.4 talks to when it uploads: JSON by POST in the client's own message types, bytes by PUT."""
 
@@ -206,6 +210,7 @@ class KaggleUploads:
         self.uploads = {}  # token -> (name, bytes)
         self.put_statuses = []  # answers to the next PUTs instead of 200
         self.refusals = {}  # name of the method -> [(status, code, message), ...] before it answers
+        self.silent = {}  # name of the method -> how many requests get no answer for SILENCE_S
         self.dataset_polls = ["NOT_YET_PERSISTED", "READY"]
         self.kernel_polls = ["QUEUED", "RUNNING", "COMPLETE"]
         self.kernel_failure = ""
@@ -230,6 +235,9 @@ class KaggleUploads:
     def _take(self, method, headers, body):
         request = json.loads(body)
         self.calls.append((method, request))
+        if self.silent.get(method):
+            self.silent[method] -= 1
+            time.sleep(SILENCE_S)
         as_json = {"Content-Type": "application/json"}
         if self.refusals.get(method):
             status, code, message = self.refusals[method].pop(0)
