@@ -16,7 +16,7 @@ _HOST_NAME = "host_runtime.json"  # of a proof on the host's PyTorch after the e
 _HOST_CHECK = "host runtime"
 _EXPORT_KEYS = ("model_sha256", "checkpoint_sha256", "checks")
 _VALIDATION_KEYS = ("model_sha256", "mMP@5", "interval_95", "per_domain", "n_queries", "n_index", "baselines",
-                    "embedding_dim", "data_sha256", "image_source")  # fmt: skip
+                    "embedding_dim", "data_sha256", "image_source", "index")  # fmt: skip
 
 
 @dataclass(frozen=True)

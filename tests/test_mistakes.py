@@ -2,6 +2,7 @@
 one line that names the fix, before any work."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,17 @@ def test_a_checkpoint_is_not_proven_as_an_exported_file():
 
     with pytest.raises(ConfigError, match=f"python -m export.convert {CHECKPOINT} makes an exported file"):
         model_of(Path(CHECKPOINT), Path(CHECKPOINT))
+
+
+@pytest.mark.parametrize(("module", "arguments"), [
+    ("data_prep.build", ["quickstart"]), ("train.fit", ["quickstart"]), ("export.convert", ["final.ckpt"]),
+    ("submission.validate", ["saved_model.pt", "--table", "x.csv"]),
+])
+def test_the_python_without_the_packages_is_told_of_the_one_with_them(module, arguments):
+    """`-S`: no site-packages, as the system's own python."""
+    run = subprocess.run([sys.executable, "-S", "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert "`make setup` installs them into .venv, and `. .venv/bin/activate`" in run.stderr
 
 
 @pytest.mark.parametrize(("words", "answer"), [

@@ -109,6 +109,11 @@ def test_every_line_of_a_code_block_is_a_command_that_a_test_takes(line):
         assert words[:2] == ["git", "clone"] or words[0] == "make" or words[:2] == ["python", "-m"]
 
 
+def test_the_environment_of_the_commands_is_the_one_that_make_installs():
+    assert re.search(r"^VENV +\?= \.venv$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert README.index("`. .venv/bin/activate`") < README.index("python -m ")
+
+
 def test_tensorboard_takes_its_command():
     from tensorboard import program
 

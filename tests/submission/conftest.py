@@ -155,6 +155,7 @@ def write_evidence(run_dir: Path) -> Path:
         "per_domain": per_domain,
         "n_queries": 12,
         "n_index": 34,
+        "index": "merged",
         "baselines": {"off_the_shelf": baseline, "pca_whitened_64": None},
         "baselines_missing": {"pca_whitened_64": "no shards"},
         "model_sha256": model_sha256,
