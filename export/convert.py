@@ -28,7 +28,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         default=False,
         help="write a file that the host's 9 hours are modelled not to suffice for",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.out and options.out.is_dir():
+        parser.error(f"--out: {options.out} is a folder; give the file, such as {options.out / 'saved_model.pt'}")
+    return options
 
 
 def _provide_host() -> None:

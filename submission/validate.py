@@ -54,6 +54,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.shards is None and options.table is None:
         parser.error("give --shards, --table, or both")
+    if options.out and options.out.suffix != ".json":
+        parser.error(f"--out: expected a name that ends in .json, got {options.out}")
     return options
 
 

@@ -57,6 +57,8 @@ def claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
 
     A run that left no checkpoint (a wrong rule, an early kill) left nothing to lose: its folder is taken over.
     """
+    if run_dir.is_file():
+        raise ConfigError(f"{run_dir}: a file; the run's folder is wanted, such as {run_dir.parent}")
     resolved_path = run_dir / "resolved.yaml"
     for leftover in run_dir.glob(".*.unfinished"):  # of a process that was killed
         leftover.unlink()
