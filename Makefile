@@ -30,6 +30,16 @@ ifeq ($(MIXTURE),)
 $(error no runs/$(RUN) and no train/configs/$(CONFIG).yaml; RUN (or CONFIG, for a run of another name) is one of: \
   $(basename $(notdir $(wildcard train/configs/*.yaml))))
 endif
+ifneq ($(filter upload,$(MAKECMDGOALS)),)
+ifeq ($(KERNEL),)
+$(error give KERNEL=owner/name, the Kaggle kernel to make or update; owner is your user name there)
+endif
+endif
+ifneq ($(SET),)
+ifneq ($(wildcard $(RUN_DIR)/final.ckpt),)
+$(info note: $(RUN_DIR) is trained already, with the settings in its resolved.yaml; for SET to count, give another RUN=name CONFIG=$(CONFIG))
+endif
+endif
 ifeq ($(MIXTURE)$(POCKET)$(wildcard $(SHARDS)/manifest.json),pocket)
 $(error RUN=$(RUN) needs POCKET=<folder with manifest.csv>)
 endif
@@ -98,7 +108,6 @@ $(RUN_DIR)/submission.zip: $(RUN_DIR)/validation.json
 	$(PYTHON) -m submission.package $(RUN_DIR)
 
 upload: $(RUN_DIR)/submission.zip  ## the only command that writes to Kaggle (KERNEL=owner/name)
-	@test -n "$(KERNEL)" || { echo "error: give KERNEL=owner/name"; exit 1; }
 	$(PYTHON) -m submission.upload $(RUN_DIR) --kernel $(KERNEL)
 
 clean:  ## remove raw/, shards/ and runs/ (keeps .venv)

@@ -1,4 +1,6 @@
-"""Mixture -> shards: `python -m data_prep.build quickstart --raw-root raw --shards-root shards`.
+"""Mixture -> shards.
+
+python -m data_prep.build quickstart --raw-root raw --shards-root shards
 
 Leaves `<shards root>/<mixture name>/` with `manifest.json` (last), the shards, `catalogue.parquet` (every row
 with its reject reason), `rejects.csv` and `report.html`. A build that was interrupted goes on where it
@@ -177,7 +179,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m data_prep.build", description=__doc__, allow_abbrev=False
+        prog="python -m data_prep.build", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("mixture", help="a name in data_prep/mixtures, or the path of a .yaml file")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="such as image_px=96")

@@ -60,7 +60,8 @@ def find_named(name: str, folder: Path, what: str) -> Path:
         return Path(name)
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        raise unknown_name(what, name, (known.stem for known in folder.glob("*.yaml")), str(folder.name))
+        own = f", did you mean {name}.yaml?" if Path(f"{name}.yaml").is_file() else ""
+        raise unknown_name(what, name, (known.stem for known in folder.glob("*.yaml")), str(folder.name), own)
     return path
 
 
@@ -118,6 +119,11 @@ def _describe(problem: dict, model: type[BaseModel]) -> str:
         return f"{dotted}: unknown key{did_you_mean(problem['loc'][-1], known)}; known: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"{dotted}: required, but not given"
+    if problem["type"] in ("tuple_type", "list_type"):
+        return f"{dotted}: expected a list, such as [{problem['input']}], got {problem['input']!r}"
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        keys = ", ".join(_known_keys(model, problem["loc"]))
+        return f"{dotted}: expected a mapping with some of the keys {keys}; got {problem['input']!r}"
     said = problem["msg"].removeprefix("Value error, ")  # a validator of ours has said it all in its own words
     if problem["type"] == "value_error" and isinstance(problem["input"], dict | list | tuple):
         return f"{dotted}: {said}"

@@ -24,14 +24,14 @@ class WorkerDied(Exception):
     """A worker process ended without an answer; most often the machine ran out of memory."""
 
 
-def unknown_name(what: str, got: object, known: Iterable[str], where: str) -> ConfigError:
-    """An error that names the thing asked for and everything that exists.
+def unknown_name(what: str, got: object, known: Iterable[str], where: str, guess: str = "") -> ConfigError:
+    """An error that names the thing asked for and everything that exists; `guess` in place of `did_you_mean`'s.
 
     >>> str(unknown_name("source", "sop", ["met", "gldv2"], "quickstart.yaml"))
     "quickstart.yaml: no source 'sop'; known: gldv2, met"
     """
     known = sorted(known)
-    return ConfigError(f"{where}: no {what} {got!r}{did_you_mean(got, known)}; known: {', '.join(known)}")
+    return ConfigError(f"{where}: no {what} {got!r}{guess or did_you_mean(got, known)}; known: {', '.join(known)}")
 
 
 def did_you_mean(got: object, known: Iterable[str]) -> str:

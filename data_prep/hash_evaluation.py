@@ -1,4 +1,6 @@
-"""Hashes of a build's evaluation pictures: `python -m data_prep.hash_evaluation shards/uned --out uned_test.parquet`.
+"""Hashes of a build's evaluation pictures.
+
+python -m data_prep.hash_evaluation shards/uned --out uned_test.parquet
 
 The file keeps those pictures out of other mixtures: name it under their `leak_guard`. It lists every val and test
 picture of the build, also those that were not packed, by the bytes of the raw file and by how it looks; it holds no
@@ -48,7 +50,8 @@ def hash_evaluation(shards_dir: Path, out: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m data_prep.hash_evaluation", description=__doc__, allow_abbrev=False
+        prog="python -m data_prep.hash_evaluation", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("shards", type=Path, help="folder of a finished build, with its catalogue.parquet")
     parser.add_argument("--out", type=Path, required=True, help="the guard file: .parquet or .csv")

@@ -7,10 +7,11 @@ status when it resumes and checks nothing but the length.
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from data_prep.errors import ConfigError
-from data_prep.remote import Remote, Response, open_url
+from data_prep.remote import TIMEOUT_S, Remote, Response, open_url
 
 INVALID_CREDENTIALS = "the credentials are not valid, or have expired; make new ones (kaggle.com, Settings, API)"
 _SECRETS = ("KAGGLE_KEY", "KAGGLE_API_TOKEN")
@@ -35,6 +36,7 @@ def connect() -> Any:
             from kaggle.api.kaggle_api_extended import KaggleApi
 
             client = KaggleApi()
+            _limit_silence(client)
             client.authenticate()
         except SystemExit:
             client = None
@@ -43,6 +45,20 @@ def connect() -> Any:
     if client is None:
         raise ConfigError(_NO_CREDENTIALS)
     return client
+
+
+def _limit_silence(client: Any) -> None:
+    """A server that takes a request and never answers ends in a requests.Timeout; the library would wait for ever."""
+    build = client.build_kaggle_client
+
+    def build_with_limit() -> Any:
+        kaggle = build()
+        http_client = kaggle.http_client()
+        http_client._init_session()  # kagglesdk has no other door to its session
+        http_client._session.send = partial(http_client._session.send, timeout=TIMEOUT_S)
+        return kaggle
+
+    client.build_kaggle_client = build_with_limit
 
 
 def without_secrets(text: str, client: Any) -> str:

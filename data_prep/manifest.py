@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_bytes
-from data_prep.storage import Location, join, open_to_read, writing_whole
+from data_prep.storage import Location, is_url, join, open_to_read, writing_whole
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -76,7 +77,8 @@ def load_manifest(shards_dir: Location) -> Manifest:
             content = stream.read()
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise ConfigError(
-            f"{path}: not there; the shards are not built, or the build did not finish (make data)"
+            f"{path}: not there{_probably_meant(shards_dir)}; the shards are not built, or the build did not finish "
+            "(make data)"
         ) from None
     try:
         tree = json.loads(content)
@@ -96,6 +98,16 @@ def load_manifest(shards_dir: Location) -> Manifest:
         )
     except (KeyError, TypeError) as error:
         raise ConfigError(f"{path}: a key is missing or unknown: {error}; build the shards again") from error
+
+
+def _probably_meant(shards_dir: Location) -> str:
+    """Finished builds inside the folder that was given, or of that name in `shards/`; empty where there are none."""
+    if is_url(shards_dir):
+        return ""
+    folder = Path(shards_dir)
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [other for other in (*inside, Path("shards") / folder.name) if (other / MANIFEST_NAME).is_file()]
+    return f", did you mean {' or '.join(str(other) for other in found[:3])}?" if found else ""
 
 
 def save_manifest(manifest: Manifest, shards_dir: Location) -> Location:

@@ -97,10 +97,10 @@ def count_file(path: Path) -> Count:
     """Load the file and record one call. Raises as `estimate_budget`."""
     import torch
 
-    from data_prep.errors import ConfigError, ContractError
+    from data_prep.errors import ContractError
+    from export.archive import check_exported
 
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; make export writes it")
+    check_exported(path)
     try:
         return count_model(lambda: torch.jit.load(str(path), map_location="cpu").eval())
     except (RuntimeError, ValueError, torch.jit.Error) as error:

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data_prep.errors import ConfigError, ContractError
-from export.archive import archive_version, device_tags
+from data_prep.errors import ContractError
+from export.archive import archive_version, check_exported, device_tags
 from export.host_calls import embed_in_host
 from export.host_environment import HOST_TORCH, VARIABLE, find_host_python
 
@@ -54,8 +54,7 @@ def check_contract(path: Path, out_dim: int = 64) -> list[CheckResult]:
         ConfigError: no such file; GUIE_HOST_PYTHON names a wrong interpreter.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such file; make export writes it")
+    check_exported(path)
     host_python = find_host_python()
     results = [
         _checked("archive version", lambda: _check_version(path)),

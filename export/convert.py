@@ -1,4 +1,7 @@
-"""Export: python -m export.convert runs/quickstart/final.ckpt [--out runs/quickstart/saved_model.pt]"""
+"""Export: a checkpoint becomes the file that the host loads, if it passes every check of the host's contract.
+
+python -m export.convert runs/quickstart/final.ckpt [--out runs/quickstart/saved_model.pt]
+"""
 
 import argparse
 import sys
@@ -6,7 +9,10 @@ from pathlib import Path
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m export.convert", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m export.convert", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("checkpoint", type=Path, help="runs/<run>/final.ckpt")
     parser.add_argument("--out", type=Path, help="the file to write (default: saved_model.pt beside the checkpoint)")
     parser.add_argument("--out-dim", type=int, default=64, help="embedding width the contract asks for (default: 64)")
@@ -22,7 +28,10 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         default=False,
         help="write a file that the host's 9 hours are modelled not to suffice for",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.out and options.out.is_dir():
+        parser.error(f"--out: {options.out} is a folder; give the file, such as {options.out / 'saved_model.pt'}")
+    return options
 
 
 def _provide_host() -> None:

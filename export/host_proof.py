@@ -16,6 +16,7 @@ from torch import Tensor
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file
 from data_prep.progress import progress_bar
+from export.archive import check_exported
 from export.contract import MIN_COSINE
 from export.host_calls import embed_pictures_in_host
 from export.sample_images import sample_images
@@ -135,9 +136,7 @@ def model_of(model_path: Path, checkpoint: Path) -> tuple[ImageModel, str]:
     Raises:
         ConfigError: a file is missing, or `export.json` beside the model says it was made from another checkpoint.
     """
-    for path, step in ((model_path, "export"), (checkpoint, "train")):
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such file; make {step} writes it")
+    check_exported(model_path)
     loaded, model_sha256 = load_model(checkpoint), sha256_of_file(model_path)
     report_path = model_path.with_name("export.json")
     report = json.loads(report_path.read_text(encoding="utf-8")) if report_path.is_file() else {}

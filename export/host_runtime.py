@@ -1,4 +1,6 @@
-"""Prove a file on the host's PyTorch 1.11: python -m export.host_runtime runs/x/saved_model.pt [--images folder]
+"""Prove a file on the host's PyTorch 1.11.
+
+python -m export.host_runtime runs/x/saved_model.pt [--images folder]
 
 Without a file: make the environment where it is missing, and print its interpreter.
 """
@@ -11,7 +13,10 @@ RECORD_NAME = "host_runtime.json"
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m export.host_runtime", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m export.host_runtime", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("model", type=Path, nargs="?", help="runs/<run>/saved_model.pt")
     parser.add_argument("--checkpoint", type=Path, help="what it was made from (default: final.ckpt beside it)")
     parser.add_argument("--images", type=Path, help="a folder of pictures to embed, beside the made ones")

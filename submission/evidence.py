@@ -1,11 +1,11 @@
 """What a run folder proves about its model: contract, budget and score, all of them of the very same file."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_prep.errors import ContractError
 from data_prep.files import sha256_of_file
+from submission.record_file import read_record
 
 MODEL_NAME = "saved_model.pt"
 ZIP_NAME = "submission.zip"
@@ -16,7 +16,7 @@ _HOST_NAME = "host_runtime.json"  # of a proof on the host's PyTorch after the e
 _HOST_CHECK = "host runtime"
 _EXPORT_KEYS = ("model_sha256", "checkpoint_sha256", "checks")
 _VALIDATION_KEYS = ("model_sha256", "mMP@5", "interval_95", "per_domain", "n_queries", "n_index", "baselines",
-                    "embedding_dim", "data_sha256", "image_source")  # fmt: skip
+                    "embedding_dim", "data_sha256", "image_source", "index")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ def check_evidence(run_dir: Path) -> Evidence:
         ContractError: a file is missing, a check did not pass, or a record is of another model.
     """
     run_dir = Path(run_dir)
+    if run_dir.is_file():
+        raise ContractError(f"{run_dir}: a file; give the run's folder, {run_dir.parent}")
     model_path = run_dir / MODEL_NAME
     if not model_path.is_file():
         raise ContractError(f"{model_path}: no such file; make export RUN={run_dir.name} writes it")
     model_sha256 = sha256_of_file(model_path)
-    export = _read_record(run_dir / "export.json", "export", _EXPORT_KEYS)
-    validation = _read_record(run_dir / "validation.json", "validate", _VALIDATION_KEYS)
+    export = _read(run_dir / "export.json", "export", _EXPORT_KEYS)
+    validation = _read(run_dir / "validation.json", "validate", _VALIDATION_KEYS)
     _check_same_model(run_dir / "export.json", export, model_sha256, "export")
     _check_same_model(run_dir / "validation.json", validation, model_sha256, "validate")
     export = {**export, "checks": _with_later_proof(run_dir / _HOST_NAME, export["checks"] or [], model_sha256)}
@@ -61,7 +63,7 @@ def _with_later_proof(path: Path, checks: list[dict], model_sha256: str) -> list
     """The checks of the export; that of the host's runtime as `export.host_runtime` found it later, if it did."""
     if not path.is_file():
         return checks
-    record = _read_record(path, "host-runtime", ("model_sha256", "ok", "versions", "pictures"))
+    record = _read(path, "host-runtime", ("model_sha256", "ok", "versions", "pictures"))
     if record["model_sha256"] != model_sha256:
         return checks  # of an earlier export: it says nothing of this file
     verdict = {True: "passed", False: "failed"}[bool(record["ok"])]
@@ -87,16 +89,7 @@ def _may_be_open(check: dict) -> bool:
     return check["ok"] is None and check["name"] in MAY_BE_OPEN
 
 
-def _read_record(path: Path, step: str, keys: tuple[str, ...]) -> dict:
+def _read(path: Path, step: str, keys: tuple[str, ...]) -> dict:
     if not path.is_file():
         raise ContractError(f"{path}: no such file; make {step} writes it")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ContractError(f"{path}: not JSON: {error}; run make {step} again") from error
-    if not isinstance(record, dict):
-        raise ContractError(f"{path}: expected an object, got {type(record).__name__}; run make {step} again")
-    missing = [key for key in keys if key not in record]
-    if missing:
-        raise ContractError(f"{path}: has no {', '.join(missing)}; run make {step} again")
-    return record
+    return read_record(path, keys, f"run make {step} again", ContractError)

@@ -21,6 +21,7 @@ from torch import Tensor
 from data_prep.errors import ConfigError, ContractError
 from data_prep.files import sha256_of_file
 from data_prep.progress import progress_bar
+from export.archive import check_exported
 
 MODEL_MEMBER = "saved_model.pt"
 MAX_DIM = 64
@@ -31,6 +32,7 @@ def load_submission(path: Path, device: str = "cpu") -> torch.jit.ScriptModule:
     """The model of a `submission.zip`, or of the bare `saved_model.pt`, in evaluation mode.
 
     Raises:
+        ConfigError: no such file, a folder, or a checkpoint.
         ContractError: not a zip, no `saved_model.pt` at its root, or not a TorchScript file.
     """
     path = Path(path)
@@ -41,9 +43,8 @@ def load_submission(path: Path, device: str = "cpu") -> torch.jit.ScriptModule:
 
 
 def load_model(model_path: Path, device: str = "cpu") -> torch.jit.ScriptModule:
-    """`saved_model.pt` in evaluation mode; ContractError where it is missing or not a TorchScript file."""
-    if not model_path.is_file():
-        raise ContractError(f"{model_path}: no such file; make export writes it")
+    """`saved_model.pt` in evaluation mode. Raises as `load_submission`."""
+    check_exported(model_path)
     try:
         return torch.jit.load(str(model_path), map_location=device).eval()
     except RuntimeError as error:

@@ -14,6 +14,7 @@ from submission.summary import BASELINE_TITLES
 
 TEMPLATE_PATH = Path(__file__).parent / "model_card_template.md"
 CARD_NAME = "MODEL_CARD.md"
+_INDEX_IN_WORDS = {"merged": "one index of all domains", "separate": "an index a domain"}
 OWN_TERMS = "of whoever brought it"
 
 
@@ -38,6 +39,8 @@ def card_values(evidence: Evidence) -> dict:
     low, high = validation["interval_95"]
     return {
         "name": run_dir.resolve().name,
+        "domains": ", ".join(validation["per_domain"]),
+        "index": _INDEX_IN_WORDS[validation["index"]],
         "dim": validation["embedding_dim"],
         "n_queries": validation["n_queries"],
         "n_index": validation["n_index"],

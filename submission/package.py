@@ -1,4 +1,7 @@
-"""Zip a model that has passed every check, and write its card: python -m submission.package runs/quickstart"""
+"""Zip a model that has passed every check, and write its card.
+
+python -m submission.package runs/quickstart
+"""
 
 import argparse
 import sys
@@ -6,7 +9,10 @@ from pathlib import Path
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m submission.package", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m submission.package", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("run_dir", type=Path, help="runs/<run>, with saved_model.pt, export.json, validation.json")
     return parser.parse_args(arguments)
 

@@ -1,6 +1,5 @@
 """`queries.parquet`: what each single query scored, so that two runs can be compared query by query."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import polars as pl
 
 from data_prep.errors import ConfigError
 from data_prep.files import sha256_of_file, writing_atomically
+from submission.record_file import read_record
 from train.retrieval.protocol import SCORE_KEYS, EvaluationItems, RetrievalScore
 
 QUERIES_NAME = "queries.parquet"
@@ -28,6 +28,16 @@ class ScoredRun:
     name: str
     record: dict
     queries: pl.DataFrame
+
+
+def beside(validation_path: Path, name: str) -> Path:
+    """Another file of the same validation; those of two validations in one folder have different names.
+
+    >>> beside(Path("runs/a/validation.json"), "queries.parquet"), beside(Path("runs/a/val.json"), "report.html")
+    (PosixPath('runs/a/queries.parquet'), PosixPath('runs/a/val.report.html'))
+    """
+    prefix = "" if validation_path.name == "validation.json" else f"{validation_path.stem}."
+    return validation_path.with_name(prefix + name)
 
 
 def query_table(score: RetrievalScore, items: EvaluationItems) -> pl.DataFrame:
@@ -57,27 +67,24 @@ def read_scored_run(run: Path) -> ScoredRun:
         ConfigError: a file is missing or cannot be read, or the two are not of one validation.
     """
     run = Path(run)
+    if run.is_file() and run.suffix != ".json":
+        raise ConfigError(f"{run}: a file of another kind; give the run's folder, {run.parent}, or its validation.json")
     path = run / "validation.json" if run.suffix != ".json" else run
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; python -m submission.validate writes it")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not JSON: {error}; validate the run again") from error
-    missing = [key for key in (*_RECORD_KEYS, "queries_sha256") if not isinstance(record, dict) or key not in record]
-    if missing:
-        raise ConfigError(f"{path}: has no {', '.join(missing)}; validate the run again")
+    record = read_record(path, (*_RECORD_KEYS, "queries_sha256"), "validate the run again", ConfigError)
     name = path.parent.name if path.name == "validation.json" else f"{path.parent.name}/{path.stem}"
-    return ScoredRun(name or str(path), record, _read_queries(path.with_name(QUERIES_NAME), record))
+    return ScoredRun(name or str(path), record, _read_queries(path, record))
 
 
-def _read_queries(path: Path, record: dict) -> pl.DataFrame:
+def _read_queries(validation_path: Path, record: dict) -> pl.DataFrame:
+    path = beside(validation_path, QUERIES_NAME)
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; validate the run again, its scores a query are kept there")
     got, expected = sha256_of_file(path), record["queries_sha256"]
     if got != expected:
         raise ConfigError(
-            f"{path}: is {got[:12]}, but validation.json beside it was written with {str(expected)[:12]}; "
+            f"{path}: is {got[:12]}, but {validation_path.name} beside it was written with {str(expected)[:12]}; "
             "validate the run again"
         )
     return pl.read_parquet(path)

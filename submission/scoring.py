@@ -7,7 +7,7 @@ import numpy as np
 
 from submission.evaluation_set import EvaluationSet
 from submission.hosted_scorer import embed_images, load_submission
-from train.retrieval.interval import bootstrap_interval, domain_intervals
+from train.retrieval.interval import bootstrap_intervals
 from train.retrieval.protocol import RetrievalScore, score_embeddings
 
 HOST_METRIC = "euclidean"
@@ -32,12 +32,13 @@ def embed_set(model_path: Path, evaluation: EvaluationSet, device: str, title: s
 def measure_score(embeddings: np.ndarray, evaluation: EvaluationSet, scoring: Scoring) -> tuple[RetrievalScore, dict]:
     """The score, and as plain values what `validation.json` says of it."""
     score = score_embeddings(embeddings, evaluation.items, HOST_METRIC, scoring.protocol, scoring.index)
+    interval, of_domains = bootstrap_intervals(score)
     described = {
         **score.overall,
-        "interval_95": list(bootstrap_interval(score)),
+        "interval_95": list(interval),
         "pooled": score.pooled,
         "per_domain": score.per_domain,
-        "per_domain_interval_95": {domain: list(ends) for domain, ends in domain_intervals(score).items()},
+        "per_domain_interval_95": {domain: list(ends) for domain, ends in of_domains.items()},
         "embedding_dim": int(embeddings.shape[1]),
     }
     return score, described

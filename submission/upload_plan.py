@@ -1,6 +1,8 @@
 """What an upload will send: checked before anything leaves this machine."""
 
+import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,8 @@ from data_prep.errors import ConfigError, ContractError
 from submission.evidence import MODEL_NAME, ZIP_NAME, Evidence, check_evidence
 from submission.hosted_scorer import sha256_of_model
 
+KERNEL_DIR = Path(__file__).parent / "kernel"
+KERNEL_SCRIPT = "pack_submission.py"
 _REFERENCE = re.compile(r"[A-Za-z0-9_-]+/[a-z0-9][a-z0-9-]{4,48}[a-z0-9]")
 
 
@@ -53,18 +57,37 @@ class Plan:
     def model_sha256(self) -> str:
         return self.evidence.model_sha256
 
+    def dataset_metadata(self) -> dict:
+        """Content of the `dataset-metadata.json` that is sent with the model."""
+        title = self.target.dataset.split("/")[1]
+        return {"title": title, "id": self.target.dataset, "licenses": [{"name": "unknown"}]}
+
+    def kernel_metadata(self) -> dict:
+        """Content of the `kernel-metadata.json` that is sent with the script."""
+        metadata = json.loads((KERNEL_DIR / "kernel-metadata.json").read_text(encoding="utf-8"))
+        return metadata | {
+            "id": self.target.kernel,
+            "title": self.target.kernel.split("/")[1],  # a title that is its own slug
+            "dataset_sources": [self.target.dataset],
+            "competition_sources": [self.target.competition],
+        }
+
     def steps(self) -> list[str]:
-        """Every call of the Kaggle client that an upload makes, in order, a line each."""
+        """Every call of the Kaggle client that an upload makes, in order, with the metadata that is sent along."""
         short, size_mb = self.model_sha256[:12], self.model_path.stat().st_size / 1e6
         dataset, kernel, competition = self.target.dataset, self.target.kernel, self.target.competition
+        as_command = shlex.join(["kaggle", "competitions", "submit", competition, "-k", kernel, "-v", "VERSION",
+                                 "-f", ZIP_NAME, "-m", self.message])  # fmt: skip
         return [
             f"1. dataset_status({dataset}): is it there already?",
             f"2. dataset_create_new or, if it is, dataset_create_version: private dataset {dataset} with "
             f"{self.model_path} ({size_mb:.1f} MB, {short})",
+            f"   dataset-metadata.json: {json.dumps(self.dataset_metadata())}",
             f"3. dataset_status until it is ready, dataset_list_files: {MODEL_NAME} has all its bytes",
             f"4. kernels_push: private script kernel {kernel} that packs {ZIP_NAME} and refuses any model but {short}",
+            f"   kernel-metadata.json: {json.dumps(self.kernel_metadata())}",
             f"5. kernels_status until it is complete, kernels_list_files: {ZIP_NAME} is among its output",
-            f"6. competition_submit_code: {ZIP_NAME} of that version to {competition}: {self.message}",
+            f"6. competition_submit_code, which is {as_command}",
             f"7. competition_submissions until it is scored; the score goes to {self.run_dir / 'scores.csv'}",
         ]
 

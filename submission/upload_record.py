@@ -2,12 +2,12 @@
 
 import csv
 import io
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from data_prep.errors import ContractError
 from data_prep.files import write_json, writing_atomically
+from submission.record_file import read_record
 from submission.upload_plan import Plan
 
 RECORD_NAME = "upload.json"
@@ -18,7 +18,7 @@ COLUMNS = ("date", "run", "model_sha256", "local_mMP@5", "local_low_95", "local_
            "submission_ref", "public_score", "private_score")  # fmt: skip
 
 
-def read_record(plan: Plan) -> dict:
+def read_progress(plan: Plan) -> dict:
     """What is done for this very model and target; only the identity when nothing is.
 
     Raises:
@@ -33,17 +33,13 @@ def read_record(plan: Plan) -> dict:
     path = plan.run_dir / RECORD_NAME
     if not path.is_file():
         return identity
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        same = all(record[key] == value for key, value in identity.items())
-    except (json.JSONDecodeError, KeyError, TypeError):
-        raise ContractError(
-            f"{path}: not what an upload writes; move it away to start anew (what is on Kaggle stays there)"
-        ) from None
+    remedy = "move it away to start anew (what is on Kaggle stays there)"
+    record = read_record(path, tuple(identity), remedy, ContractError)
+    same = all(record[key] == value for key, value in identity.items())
     return record if same else identity
 
 
-def write_record(plan: Plan, record: dict) -> None:
+def write_progress(plan: Plan, record: dict) -> None:
     """Write `upload.json`, whole."""
     write_json(plan.run_dir / RECORD_NAME, record)
 

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+REPORT_NAME = "report.html"
+
 if TYPE_CHECKING:
     from submission.baselines import Baselines
     from submission.evaluation_set import EvaluationSet
@@ -29,7 +31,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--shards", type=Path, help="packed mixture; with --table: what the PCA baseline is fitted on")
     parser.add_argument("--table", type=Path, help="CSV with path,domain,class_key,role; paths relative to it")
     parser.add_argument("--split", default="test", help="split of the shards that is scored (default: test)")
-    parser.add_argument("--out", type=Path, help="default: validation.json beside the model; the report goes beside it")
+    parser.add_argument(
+        "--out", type=Path, help="default: validation.json beside the model; of val.json the report is val.report.html"
+    )
     parser.add_argument("--protocol", choices=("ours", "uned-reference"), default="ours")
     parser.add_argument("--index", choices=("merged", "separate"), default="merged")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -50,6 +54,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.shards is None and options.table is None:
         parser.error("give --shards, --table, or both")
+    if options.out and options.out.suffix != ".json":
+        parser.error(f"--out: expected a name that ends in .json, got {options.out}")
     return options
 
 
@@ -62,12 +68,14 @@ def main(arguments: list[str]) -> int:
     except (ConfigError, ContractError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, ContractError) else 2
+    from submission.query_scores import beside
     from submission.summary import print_tables, score_table
 
     print_tables(score_table(record))
     for name, reason in record["baselines_missing"].items():
         print(f"no baseline {name}: {reason}")
-    print(f"wrote {out_path} and {out_path.with_name('report.html')}")
+    print(f"wrote {out_path} and {beside(out_path, REPORT_NAME)}")
+    print(_write_card(options.model, out_path))
     return 0
 
 
@@ -76,11 +84,13 @@ def _validate(options: argparse.Namespace) -> tuple[dict, Path]:
     from train.cpu_settings import prepare_cpu
 
     prepare_cpu()  # before torch is imported
+    from export.archive import check_exported
     from submission import evaluation_set, hosted_scorer, scoring
     from submission.comparison import check_same_evaluation
     from submission.query_scores import read_scored_run
     from submission.report.page import Scored
 
+    check_exported(options.model)
     others = [read_scored_run(run) for run in options.compare]
     if options.table:
         evaluation = evaluation_set.read_table(options.table)
@@ -119,15 +129,29 @@ def _write(out_path: Path, run_dir: Path, scored: "Scored", others: "list[Scored
     """The scores a query, the report, and last validation.json, which knows the hash of the first."""
     from data_prep.files import write_json
     from submission.comparison import compare_runs
-    from submission.query_scores import QUERIES_NAME, ScoredRun, query_table, write_query_scores
+    from submission.query_scores import QUERIES_NAME, ScoredRun, beside, query_table, write_query_scores
     from submission.report.page import write_report
 
     queries = query_table(scored.score, scored.evaluation.items)
     this_run = ScoredRun(run_dir.resolve().name, scored.record, queries)
     comparisons = [compare_runs(other, this_run) for other in others]
-    scored.record["queries_sha256"] = write_query_scores(out_path.with_name(QUERIES_NAME), queries)
-    write_report(out_path.with_name("report.html"), scored, run_dir, comparisons)
+    scored.record["queries_sha256"] = write_query_scores(beside(out_path, QUERIES_NAME), queries)
+    write_report(beside(out_path, REPORT_NAME), scored, run_dir, comparisons)
     write_json(out_path, scored.record)
+
+
+def _write_card(model_path: Path, out_path: Path) -> str:
+    """Write the run's card, if this validation is the run's own and its export passed; what became of it, in words."""
+    from data_prep.errors import ContractError
+    from submission.evidence import MODEL_NAME, check_evidence
+    from submission.model_card import write_model_card
+
+    if model_path.name != MODEL_NAME or out_path != model_path.with_name("validation.json"):
+        return "no model card: that is for the validation.json of a run"
+    try:
+        return f"model card: {write_model_card(check_evidence(model_path.parent))}"
+    except ContractError as error:
+        return f"no model card: {error}"
 
 
 def _find_baselines(options: argparse.Namespace, evaluation: "EvaluationSet", how: "Scoring") -> "Baselines":
@@ -146,6 +170,10 @@ def _find_baselines(options: argparse.Namespace, evaluation: "EvaluationSet", ho
 def _choose_device(wanted: str) -> str:
     import torch
 
+    from data_prep.errors import ConfigError
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: PyTorch finds no GPU on this machine; leave --device out, or say cpu")
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted

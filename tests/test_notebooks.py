@@ -1,9 +1,14 @@
 """Notebooks call and look, nothing else; one after the other they lead from raw data to the zip."""
 
+import hashlib
 import json
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -38,33 +43,73 @@ def test_few_cells_no_definitions_no_stored_outputs(path):
 
 
 def test_all_begin_with_the_same_cell_that_finds_the_project():
-    first = {source_of(code_cells(path)[0]) for path in NOTEBOOKS}
-    assert len(first) == 1 and "PROJECT_URL" in first.pop()
+    """Only what must be installed differs: the last one runs where the internet is off."""
+    first = [source_of(code_cells(path)[0]).splitlines() for path in NOTEBOOKS]
+    needed = [[line for line in lines if line.startswith("NEEDED = ")] for lines in first]
+    assert [len(lines) for lines in needed] == [1] * 4 and needed[3] == ["NEEDED = ('torch', 'numpy', 'PIL')"]
+    rest = {tuple(line for line in lines if not line.startswith("NEEDED = ")) for lines in first}
+    assert len(rest) == 1 and "PROJECT_URL" in "".join(rest.pop())
 
 
-def test_outside_the_project_the_first_cell_clones_it(tmp_path, monkeypatch):
-    """As on Kaggle or Colab: an empty folder, the address in PROJECT_URL; packages are there already."""
-    import subprocess
-    import sys
-
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """As on Kaggle or Colab: an empty folder to work in, packages are there already; what the cells call."""
     asked = []
 
-    def clone(command, check):
+    def run(command, check):
         asked.append(command)
         (tmp_path / "universal-embedding" / "train").mkdir(parents=True)
         (tmp_path / "universal-embedding" / "train" / "fit.py").touch()
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subprocess, "run", clone)
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.delenv("NOTEBOOK_OUT", raising=False)
+    monkeypatch.delenv("PROJECT_URL", raising=False)
+    return asked
+
+
+def test_outside_the_project_the_first_cell_clones_it(elsewhere, tmp_path, monkeypatch):
     monkeypatch.setenv("PROJECT_URL", "https://example.org/project.git")
-    cell = source_of(code_cells(NOTEBOOKS[0])[0])
     names = {}
-    exec(compile(cell, "first cell", "exec"), names)
-    assert asked == [["git", "clone", "--depth", "1", "https://example.org/project.git", "universal-embedding"]]
+    exec(compile(source_of(code_cells(NOTEBOOKS[0])[0]), "first cell", "exec"), names)
+    assert elsewhere == [["git", "clone", "--depth", "1", "https://example.org/project.git", "universal-embedding"]]
     assert names["PROJECT"] == tmp_path / "universal-embedding" == names["OUT"]
+
+
+def test_without_an_address_the_first_cell_says_what_to_do(elsewhere):
+    with pytest.raises(AssertionError, match="write its git address into PROJECT_URL, or attach it as a data set"):
+        exec(compile(source_of(code_cells(NOTEBOOKS[0])[0]), "first cell", "exec"), {})
+    assert elsewhere == []
+
+
+class UnitModel(torch.nn.Module):
+    """uint8 [1, 3, H, W] -> [1, 64] of length 1."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(image.float().mean(dim=[2, 3]).repeat(1, 22)[:, :64] + 1.0)
+
+
+@pytest.mark.parametrize("folder", ["model", "datasets/jane/model"])  # however deep it is mounted
+def test_the_last_one_runs_on_kaggle_without_the_internet(folder, elsewhere, tmp_path):
+    """Every cell, with `/kaggle` made here: model and project attached, nothing cloned or installed."""
+    attached = tmp_path / "kaggle" / "input" / folder
+    attached.mkdir(parents=True)
+    torch.jit.script(UnitModel()).save(str(attached / "saved_model.pt"))
+    (attached.parent / "project").mkdir()
+    (attached.parent / "project" / "universal-embedding").symlink_to(ROOT)
+    working = tmp_path / "kaggle" / "working"
+    working.mkdir()
+    sha256 = hashlib.sha256((attached / "saved_model.pt").read_bytes()).hexdigest()
+    cells = [source_of(cell).replace("/kaggle/", f"{tmp_path}/kaggle/") for cell in code_cells(NOTEBOOKS[3])]
+    with pytest.raises(SystemExit, match="EXPECTED_SHA256 is model_sha256 in the run"):
+        exec(compile("\n".join(cells), "04", "exec"), {})
+    source = "\n".join(cells).replace("EXPECTED_SHA256 = ''", f"EXPECTED_SHA256 = '{sha256}'")
+    exec(compile(source, "04", "exec"), {})
+    with zipfile.ZipFile(working / "submission.zip") as archive:
+        assert archive.read("saved_model.pt") == (attached / "saved_model.pt").read_bytes()
+    assert elsewhere == [] and sorted(path.name for path in working.iterdir()) == ["submission.zip"]
 
 
 @pytest.mark.slow

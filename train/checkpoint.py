@@ -1,5 +1,6 @@
 """One file from which the embedder is rebuilt with nothing else: no hub, no config, no shards."""
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,8 +129,13 @@ def read_content(path: Path) -> dict:
     Raises:
         ConfigError: no such file, or not one of this project's checkpoints.
     """
+    if path.is_dir():
+        raise ConfigError(f"{path}: a folder; the checkpoint in it would be {path / 'final.ckpt'}")
     if not path.is_file():
         raise ConfigError(f"{path}: no such checkpoint; make train writes it")
+    if _is_torchscript(path):
+        raise ConfigError(f"{path}: an exported file; give the checkpoint that it was made from, such as "
+                          f"{path.with_name('final.ckpt')}")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen types for files that are not its own
@@ -144,3 +150,11 @@ def read_content(path: Path) -> dict:
         known = " and ".join(str(number) for number in _KEYS_BY_FORMAT)
         raise ConfigError(f"{path}: checkpoint format {content['format']}, this code reads {known}")
     return content
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether it is a zip of `torch.jit.save`, which keeps constants of its code beside the tensors."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

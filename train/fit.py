@@ -1,4 +1,6 @@
-"""Train: python -m train.fit quickstart --shards shards/quickstart [--resume] [stages.1.epochs=2 ...]
+"""Train: the stages of a recipe, one after the other.
+
+python -m train.fit quickstart --shards shards/quickstart [--resume] [stages.1.epochs=2 ...]
 
 --smoke runs every stage of a recipe on a narrow tower and a handful of images, to see in seconds that it runs.
 """
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", help="name of a file in train/configs, or a path to YAML")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example seed=1 stages.1.epochs=2")
     parser.add_argument("--shards", type=Path, help="packed mixture (default: shards/<the config's mixture>)")

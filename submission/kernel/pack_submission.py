@@ -30,7 +30,10 @@ def find_model(input_dir: Path, expected_sha256: str) -> Path:
             return path
         seen.append(f"{path} is {got[:12]}")
     wanted = expected_sha256[:12] or "(no hash filled in)"
-    raise SystemExit(f"no saved_model.pt {wanted} under {input_dir}: {', '.join(seen) or 'none at all'}")
+    raise SystemExit(
+        f"no saved_model.pt {wanted} under {input_dir}: {', '.join(seen) or 'none at all'}; "
+        "EXPECTED_SHA256 is model_sha256 in the run's validation.json"
+    )
 
 
 def pack(model_path: Path, working_dir: Path) -> Path:

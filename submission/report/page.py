@@ -114,7 +114,7 @@ def _describe_pictures(scored: Scored) -> dict:
     evaluation = scored.evaluation
     gallery = build_gallery(scored.score, evaluation)
     copies = find_suspected_copies(scored.embeddings, evaluation, scored.score)
-    rows = shown_rows(gallery) | {row for pair in copies.pairs for row in (pair.row_a, pair.row_b)}
+    rows = shown_rows(gallery) | {row for pair in copies.pairs + copies.twins for row in (pair.row_a, pair.row_b)}
     drawn_map = _map_or_reason(scored)
     points = drawn_map.points if isinstance(drawn_map, EmbeddingMap) else None
     domains = sorted(set(evaluation.items.domains))

@@ -1,4 +1,5 @@
-"""Pictures of different classes that look like one picture: labels to doubt, and points that no model can win."""
+"""Pictures that look like one picture: of different classes, labels to doubt and points that no model can win; of one
+class, points that any model gets."""
 
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ _MAX_COMPARED = 5 * 10**8  # rows searched times rows of the index: seconds
 
 @dataclass(frozen=True)
 class SuspectedPair:
-    """Two item rows of different classes; `cosine` of their embeddings, `bits` in which their hashes differ."""
+    """Two item rows; `cosine` of their embeddings, `bits` in which their hashes differ."""
 
     row_a: int
     row_b: int
@@ -41,10 +42,13 @@ class SuspectedPair:
 
 @dataclass(frozen=True)
 class SuspectedCopies:
-    """`pairs` to show, likeliest first, of `n_suspected`; `n_searched` of `n_index` index images were looked at."""
+    """`pairs` of different classes to show, likeliest first, of `n_suspected`; `twins`, of one class, of `n_twins`;
+    `n_searched` of `n_index` index images were looked at."""
 
     pairs: list[SuspectedPair]
     n_suspected: int
+    twins: list[SuspectedPair]
+    n_twins: int
     n_searched: int
     n_index: int
     n_hashed: int
@@ -53,7 +57,10 @@ class SuspectedCopies:
 def find_suspected_copies(
     embeddings: np.ndarray, evaluation: EvaluationSet, score: RetrievalScore
 ) -> SuspectedCopies:
-    """Pairs of index images, or of a query and its neighbour, that share no label but are nearly one picture.
+    """Pairs of index images, or of a query and its neighbour, that are nearly one picture.
+
+    Of different classes, either measure is enough. Pictures of one class should lie together: only those are twins
+    whose embeddings and hashes are both as near as `MIN_COSINE` and `MAX_BITS` say.
 
     Looked at are the ten nearest of the index images (of evenly spaced ones, where the index is large) and the shown
     neighbours of all queries. The closest of them are hashed, too, so that a model that tells copies apart is no
@@ -72,18 +79,30 @@ def find_suspected_copies(
     found = knn.search(vectors[index_rows[searched]], vectors[index_rows], _N_NEAREST, exclude_rows=searched)
     near = [
         _as_pairs(index_rows[searched], np.where(found >= 0, index_rows[found], -1)),
-        _as_pairs(score.query_rows, np.where(score.hits, -1, score.neighbours)),
+        _as_pairs(score.query_rows, score.neighbours),
     ]
-    pairs, cosines = _closest_strangers(np.concatenate(near), vectors, evaluation)
+    pairs, cosines, is_one_class = _near_pairs(np.concatenate(near), vectors, evaluation)
+    twins = is_one_class & (cosines >= MIN_COSINE)
+    strange = _judged(pairs[~is_one_class], cosines[~is_one_class], evaluation)
+    alike = _judged(pairs[twins], cosines[twins], evaluation)
+    suspected = sorted((pair for pair in strange if pair.is_suspected), key=_likeliest_first)
+    same = sorted((pair for pair in alike if pair.has_near_hash), key=_likeliest_first)
+    n_hashed = min(len(strange), _MAX_HASHED) + min(len(alike), _MAX_HASHED)
+    return SuspectedCopies(suspected[:_MAX_SHOWN], len(suspected), same[:_MAX_SHOWN], len(same), len(searched),
+                           len(index_rows), n_hashed)
+
+
+def _judged(pairs: np.ndarray, cosines: np.ndarray, evaluation: EvaluationSet) -> list[SuspectedPair]:
+    """Pairs [P, 2], closest first; the files of the first are opened for their hashes."""
     hashes = apply_to_files(_hash, evaluation, np.unique(pairs[:_MAX_HASHED]).tolist())
-    judged = [
+    return [
         SuspectedPair(a, b, cosine, _bits_apart(hashes.get(a), hashes.get(b)))
         for (a, b), cosine in zip(pairs.tolist(), cosines.tolist(), strict=True)
     ]
-    suspected = [pair for pair in judged if pair.is_suspected]
-    suspected.sort(key=lambda pair: (pair.bits if pair.has_near_hash else N_BITS, -pair.cosine))
-    n_hashed = min(len(pairs), _MAX_HASHED)
-    return SuspectedCopies(suspected[:_MAX_SHOWN], len(suspected), len(searched), len(index_rows), n_hashed)
+
+
+def _likeliest_first(pair: SuspectedPair) -> tuple[float, float]:
+    return (pair.bits if pair.has_near_hash else N_BITS, -pair.cosine)
 
 
 def _as_pairs(rows: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
@@ -92,21 +111,20 @@ def _as_pairs(rows: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
     return np.sort(pairs[pairs[:, 1] >= 0], axis=1)
 
 
-def _closest_strangers(
+def _near_pairs(
     pairs: np.ndarray, vectors: np.ndarray, evaluation: EvaluationSet
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each pair once that shares no label in one domain and is near: [P, 2] rows and [P] cosines, closest first."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each near pair once, closest first: rows [P, 2], cosines [P], whether they share a label in one domain [P]."""
     pairs = np.unique(pairs, axis=0)
     cosines = np.einsum("pd,pd->p", vectors[pairs[:, 0]], vectors[pairs[:, 1]])
     pairs, cosines = pairs[cosines >= _MIN_COSINE_HASHED], cosines[cosines >= _MIN_COSINE_HASHED]
     items = evaluation.items
-    strange = [
-        items.domains[a] != items.domains[b] or not set(items.class_keys[a]) & set(items.class_keys[b])
+    is_one_class = np.array([
+        items.domains[a] == items.domains[b] and bool(set(items.class_keys[a]) & set(items.class_keys[b]))
         for a, b in pairs.tolist()
-    ]
-    pairs, cosines = pairs[np.array(strange, dtype=bool)], cosines[np.array(strange, dtype=bool)]
+    ], dtype=bool)  # fmt: skip
     order = np.argsort(-cosines, kind="stable")
-    return pairs[order], cosines[order]
+    return pairs[order], cosines[order], is_one_class[order]
 
 
 def _hash(encoded: bytes) -> int | None:

@@ -5,8 +5,8 @@ import zipfile
 import pytest
 import torch
 
-from data_prep.errors import ContractError
-from export.archive import archive_version, device_tags, rewrite_for_host
+from data_prep.errors import ConfigError, ContractError
+from export.archive import archive_version, check_exported, device_tags, rewrite_for_host
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +67,17 @@ def test_other_files_are_named(tmp_path):
         archive.writestr("a/b", "c")
     with pytest.raises(ContractError, match=r"expected one record data\.pkl, got 0"):
         device_tags(tmp_path / "empty.pt")
+
+
+def test_what_is_plainly_no_exported_file_is_refused_with_what_to_give(saved, module, tmp_path):
+    check_exported(saved)
+    rewrite_for_host(saved, tmp_path / "out.pt")
+    check_exported(tmp_path / "out.pt")
+    (tmp_path / "odd.pt").write_bytes(b"neither")  # for torch.jit.load to refuse
+    check_exported(tmp_path / "odd.pt")
+    torch.save(module.state_dict(), tmp_path / "final.ckpt")
+    for path, message in ((tmp_path / "final.ckpt", r"a checkpoint; python -m export\.convert .*final\.ckpt makes"),
+                          (tmp_path, r"a folder; the exported file in it would be .*saved_model\.pt"),
+                          (tmp_path / "none.pt", "no such file; make export writes it")):
+        with pytest.raises(ConfigError, match=message):
+            check_exported(path)

@@ -80,7 +80,7 @@ def test_the_checkpoint_must_be_the_one_it_was_made_from(exported, tmp_path):
     with pytest.raises(ConfigError, match=r"saved_model\.pt: no such file; make export"):
         model_of(model_path, checkpoint)
     model_path.write_bytes(exported.read_bytes())
-    with pytest.raises(ConfigError, match=r"final\.ckpt: no such file; make train"):
+    with pytest.raises(ConfigError, match=r"final\.ckpt: no such checkpoint; make train"):
         model_of(model_path, checkpoint)
     save_checkpoint(checkpoint, embedder, head_spec, PreprocessSpec(32, (0.5,) * 3, (0.5,) * 3), (None, ()), {})
     model, model_sha256 = model_of(model_path, checkpoint)

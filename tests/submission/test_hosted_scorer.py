@@ -84,7 +84,7 @@ def test_files_that_are_no_zip_or_no_model_are_named(tmp_path):
         hosted_scorer.load_submission(tmp_path / "submission.zip")
     with pytest.raises(ContractError, match=r"none\.zip: not a zip"):
         hosted_scorer.load_submission(tmp_path / "none.zip")
-    with pytest.raises(ContractError, match=r"none\.pt: no such file"):
+    with pytest.raises(ConfigError, match=r"none\.pt: no such file"):
         hosted_scorer.load_submission(tmp_path / "none.pt")
     (tmp_path / "saved_model.pt").write_bytes(b"pickle")
     with pytest.raises(ContractError, match=r"saved_model\.pt: torch\.jit\.load does not read it"):

@@ -1,12 +1,14 @@
 """The steps of an upload: the real client against a local stand-in for Kaggle's site; no network."""
 
 import json
+import re
 
 import pytest
 
+from data_prep import kaggle_client
 from data_prep.errors import ContractError
 from data_prep.kaggle_client import connect
-from submission import kaggle_steps
+from submission import kaggle_answers
 from submission.kaggle_steps import Patience, forget_submission, upload
 from submission.submission_zip import write_checked_zip
 from submission.upload_plan import Target, plan_upload
@@ -17,7 +19,7 @@ QUICK = Patience(5.0, 5.0)
 
 @pytest.fixture
 def plan(run_dir, monkeypatch):
-    monkeypatch.setattr(kaggle_steps, "_POLL_SECONDS", 0.0)
+    monkeypatch.setattr(kaggle_answers, "_POLL_SECONDS", 0.0)
     write_checked_zip(run_dir / "saved_model.pt", run_dir / "submission.zip")
     return plan_upload(run_dir, TARGET)
 
@@ -86,7 +88,7 @@ def test_what_is_done_is_not_done_again(plan, kaggle_uploads):
 
 
 def test_a_stopped_upload_goes_on_where_it_was(plan, kaggle_uploads):
-    kaggle_uploads.kernel_polls = ["RUNNING"]
+    kaggle_uploads.dataset_polls, kaggle_uploads.kernel_polls = ["READY"], ["RUNNING"]
     with pytest.raises(ContractError, match=r"kernel jane/guie-pack: running after 0 minutes; .* run the same command"):
         send(plan, Patience(0.05, 0.05))
     assert record_of(plan)["dataset_version"] == 1 and "kernel_version" not in record_of(plan)
@@ -190,6 +192,58 @@ def test_what_kaggle_refuses_stops_before_the_submission_and_says_what_to_do(pla
     with pytest.raises(ContractError, match=message):
         send(plan)
     assert kaggle_uploads.submissions == [] and not (plan.run_dir / "scores.csv").exists()
+
+
+class Recorder:
+    """The client, and the names of its methods that were called from outside."""
+
+    def __init__(self, client):
+        self.client, self.called = client, set()
+
+    def __getattr__(self, name):
+        self.called.add(name)
+        return getattr(self.client, name)
+
+
+def test_a_dry_run_shows_every_call_and_the_metadata_that_is_sent(plan, kaggle_uploads):
+    clients = []
+    for _ in range(2):  # the first makes the dataset, the second a version of it
+        clients.append(Recorder(connect()))
+        upload(plan, clients[-1], QUICK, lambda line: None)
+        (plan.run_dir / "upload.json").unlink()
+        kaggle_uploads.dataset_polls, kaggle_uploads.kernel_polls = ["READY"], ["COMPLETE"]
+        kaggle_uploads.submission_polls = ["COMPLETE"]
+    called = {name for client in clients for name in client.called} - {"config_values"}
+    shown = "\n".join(plan.steps())
+    named = set(re.findall(r"\b(?:dataset|kernels|competition)_[a-z_]+", shown))
+    assert named - {"dataset_sources", "competition_sources"} == called  # two keys of the metadata
+    pushed, created = (dict(kaggle_uploads.calls)[name] for name in ("SaveKernel", "CreateDataset"))
+    kernel, dataset = plan.kernel_metadata(), plan.dataset_metadata()
+    assert json.dumps(kernel) in shown and json.dumps(dataset) in shown
+    assert (kernel["id"], kernel["title"], kernel["dataset_sources"], kernel["is_private"]) == (
+        pushed["slug"], pushed["newTitle"], pushed["datasetDataSources"], pushed["isPrivate"])
+    assert dataset["id"] == f"{created['ownerSlug']}/{created['slug']}"
+    assert "kaggle competitions submit google-universal-image-embedding -k jane/guie-pack -v VERSION" in shown
+
+
+def test_trouble_that_passes_does_not_end_a_wait(plan, kaggle_uploads, monkeypatch):
+    monkeypatch.setattr(kaggle_client, "TIMEOUT_S", 0.3)
+    kaggle_uploads.refusals["ListSubmissions"] = [(503, 503, "backend"), (429, 429, "Too many requests")]
+    kaggle_uploads.silent["GetKernelSessionStatus"] = 1
+    told = send(plan)
+    assert "kernel jane/guie-pack: no answer (ReadTimeout)" in told
+    assert {"submission 31: no answer (503)", "submission 31: no answer (429)"} <= set(told)
+    assert record_of(plan)["public_score"] == "0.611"
+
+
+def test_a_server_that_never_answers_is_an_error_in_time(plan, kaggle_uploads, monkeypatch):
+    monkeypatch.setattr(kaggle_client, "TIMEOUT_S", 0.3)
+    kaggle_uploads.silent["SaveKernel"] = 1
+    with pytest.raises(ContractError, match=r"kernel .*timed out.*\(no answer: look at the connection, then run the"):
+        send(plan)
+    kaggle_uploads.silent["CreateCodeSubmission"] = 1
+    with pytest.raises(ContractError, match=r"submission to .*it may have arrived all the same: look at your subm"):
+        send(plan)
 
 
 def test_an_error_of_the_scorer_is_said_with_its_reason(plan, kaggle_uploads):

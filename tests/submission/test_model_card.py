@@ -23,6 +23,7 @@ def test_scores_checks_and_hashes_are_those_of_the_records(run_dir):
     assert f"`{check_evidence(run_dir).model_sha256}`" in text and "`" + "c" * 64 + "`" in text
     assert "recipe is not recorded here" in text and "what it was trained on is not recorded here" in text
     assert "Below the tower" not in text
+    assert "search over\ntoys.\n\n```python\n" in text and "one index of all domains, through" in text
 
 
 def test_the_recipe_and_the_terms_of_the_data_are_named(run_dir, shards_dir):

@@ -48,6 +48,9 @@ def test_a_run_is_read_from_its_folder_or_its_record(validated, queries):
     assert run.name == "first" and run.queries.equals(queries[0])
     assert read_scored_run(validated / "validation.json").name == "first"
     (validated / "validation.json").rename(validated / "val_split.json")
+    with pytest.raises(ConfigError, match=r"val_split\.queries\.parquet: no such file; validate the run again"):
+        read_scored_run(validated / "val_split.json")
+    (validated / "queries.parquet").rename(validated / "val_split.queries.parquet")
     assert read_scored_run(validated / "val_split.json").name == "first/val_split"
 
 

@@ -5,7 +5,7 @@ import pytest
 from data_prep.errors import ContractError
 from submission.submission_zip import write_checked_zip
 from submission.upload_plan import Target, plan_upload
-from submission.upload_record import add_score, read_record, write_record
+from submission.upload_record import add_score, read_progress, write_progress
 
 SCORED = {"submission_ref": 31, "public_score": "0.61", "private_score": "0.62", "competition": "guie"}
 
@@ -17,22 +17,22 @@ def plan(run_dir):
 
 
 def test_a_record_counts_for_its_own_model_and_target_only(plan):
-    fresh = read_record(plan)
+    fresh = read_progress(plan)
     assert fresh == {"model_sha256": plan.model_sha256, "dataset": "jane/guie-model", "kernel": "jane/guie-pack",
                      "competition": "guie"}  # fmt: skip
-    write_record(plan, fresh | {"dataset_version": 3})
-    assert read_record(plan)["dataset_version"] == 3
+    write_progress(plan, fresh | {"dataset_version": 3})
+    assert read_progress(plan)["dataset_version"] == 3
     elsewhere = plan_upload(plan.run_dir, Target("jane/guie-pack", "jane/other-model", "guie"))
-    assert "dataset_version" not in read_record(elsewhere)
-    write_record(plan, fresh | {"dataset_version": 3, "model_sha256": "0" * 64})
-    assert read_record(plan) == fresh
+    assert "dataset_version" not in read_progress(elsewhere)
+    write_progress(plan, fresh | {"dataset_version": 3, "model_sha256": "0" * 64})
+    assert read_progress(plan) == fresh
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", "7"])
 def test_a_record_of_something_else_is_an_error(plan, content):
     (plan.run_dir / "upload.json").write_text(content)
-    with pytest.raises(ContractError, match=r"upload\.json: not what an upload writes; move it away"):
-        read_record(plan)
+    with pytest.raises(ContractError, match=r"upload\.json: .*; move it away to start anew"):
+        read_progress(plan)
 
 
 def test_scores_gather_a_row_a_submission(plan):

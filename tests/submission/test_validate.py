@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data_prep.files import sha256_of_file
+from submission.query_scores import read_scored_run
 from submission.submission_zip import write_checked_zip
 from submission.validate import main
 
@@ -47,8 +48,31 @@ def test_baselines_can_be_left_out_and_the_files_put_elsewhere(run_dir, checkpoi
     arguments = [str(run_dir / "saved_model.pt"), "--shards", str(shards_dir), "--no-baselines", "--out", str(out_path)]
     assert main(arguments) == 0
     assert json.loads(out_path.read_text())["baselines_missing"]["off_the_shelf"] == "switched off by --no-baselines"
-    assert out_path.with_name("report.html").is_file()
+    assert out_path.with_name("scores.report.html").is_file()
     assert (run_dir / "validation.json").read_bytes() == before
+    assert not (run_dir / "MODEL_CARD.md").exists()
+
+
+def test_two_validations_of_one_folder_stand_beside_each_other(run_dir, shards_dir, capsys):
+    arguments = [str(run_dir / "saved_model.pt"), "--shards", str(shards_dir), "--no-baselines"]
+    assert main(arguments) == 0
+    assert f"model card: {run_dir / 'MODEL_CARD.md'}" in capsys.readouterr().out
+    card = (run_dir / "MODEL_CARD.md").read_text()
+    assert "| toys | 1.000 | 1.000 | 12 |" in card
+    before = {path: path.read_bytes() for path in run_dir.iterdir() if path.is_file()}
+    assert main([*arguments, "--index", "separate", "--out", str(run_dir / "apart.json")]) == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    new = {path.name for path in run_dir.iterdir() if path.is_file()} - {path.name for path in before}
+    assert new == {"apart.json", "apart.report.html", "apart.queries.parquet"}
+    assert read_scored_run(run_dir).record["index"] == "merged"
+    assert read_scored_run(run_dir / "apart.json").record["index"] == "separate"
+
+
+def test_a_run_without_its_export_has_a_score_and_no_card(run_dir, shards_dir, capsys):
+    (run_dir / "export.json").unlink()
+    assert main([str(run_dir / "saved_model.pt"), "--shards", str(shards_dir), "--no-baselines"]) == 0
+    assert "no model card: " in (said := capsys.readouterr().out) and "make export writes it" in said
+    assert not (run_dir / "MODEL_CARD.md").exists()
 
 
 def test_another_run_is_compared_in_the_report(model_path, table_path, run_dir, capsys):

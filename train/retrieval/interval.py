@@ -5,24 +5,19 @@ import numpy as np
 from train.retrieval.protocol import RetrievalScore
 
 
-def bootstrap_interval(
+def bootstrap_intervals(
     score: RetrievalScore, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """(low, high) of the domain-mean mMP@5 when the queries of each domain are drawn again with replacement.
+) -> tuple[tuple[float, float], dict[str, tuple[float, float]]]:
+    """Of mMP@5, when the queries of each domain are drawn again with replacement: percentile bootstrap.
 
-    Percentile bootstrap. It speaks of the queries only: other classes, or another index, would move the score
-    further.
+    It speaks of the queries only: other classes, or another index, would move the score further.
+
+    Returns:
+        ((low, high) of the mean of the domains, domain -> its (low, high)).
     """
     drawn = _draw_means(score, n_resamples, seed)
-    return percentile_interval(np.mean(list(drawn.values()), axis=0), level)
-
-
-def domain_intervals(
-    score: RetrievalScore, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> dict[str, tuple[float, float]]:
-    """domain -> (low, high) of its mMP@5, from the same drawing as `bootstrap_interval`."""
-    drawn = _draw_means(score, n_resamples, seed)
-    return {domain: percentile_interval(means, level) for domain, means in drawn.items()}
+    of_domains = {domain: percentile_interval(means, level) for domain, means in drawn.items()}
+    return percentile_interval(np.mean(list(drawn.values()), axis=0), level), of_domains
 
 
 def percentile_interval(drawn: np.ndarray, level: float) -> tuple[float, float]:

@@ -27,8 +27,11 @@ def join_processes(config: TrainConfig) -> None:
     After it every process runs the same code and knows its rank (`train/processes.py`). One process: nothing to do.
 
     Raises:
-        ConfigError: what the launcher started is not what Lightning was told.
+        ConfigError: a GPU is asked for and there is none; what the launcher started is not what Lightning was told.
     """
+    if config.accelerator == "gpu" and not torch.accelerator.is_available():
+        raise ConfigError("accelerator=gpu: PyTorch finds no GPU on this machine; accelerator=auto takes one where "
+                          "there is one, accelerator=cpu does without")
     if config.n_devices * config.n_nodes == 1:
         return
     _quiet_lightning()

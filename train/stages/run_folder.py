@@ -12,6 +12,7 @@ from train.data.damage import describe_damage, known_damage, left_out_of
 from train.data.readers import ShardReader
 from train.processes import first_does, is_first, n_processes
 from train.run_log import note_resume, write_environment
+from train.tracking import IDS_NAME
 
 # Keys that say how a run is carried out; a run may go on with others.
 _EXECUTION_KEYS = ("n_workers", "n_devices", "n_nodes", "on_bad_shard", "tracking")
@@ -56,6 +57,8 @@ def claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
 
     A run that left no checkpoint (a wrong rule, an early kill) left nothing to lose: its folder is taken over.
     """
+    if run_dir.is_file():
+        raise ConfigError(f"{run_dir}: a file; the run's folder is wanted, such as {run_dir.parent}")
     resolved_path = run_dir / "resolved.yaml"
     for leftover in run_dir.glob(".*.unfinished"):  # of a process that was killed
         leftover.unlink()
@@ -72,7 +75,7 @@ def claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
             print(f"note: {note}", flush=True)
         return
     run_dir.mkdir(parents=True, exist_ok=True)
-    for name in ("metrics.jsonl", "damaged.json"):
+    for name in ("metrics.jsonl", "damaged.json", IDS_NAME):
         (run_dir / name).unlink(missing_ok=True)
     write_environment(run_dir, n_processes())
     write_config(config, resolved_path)

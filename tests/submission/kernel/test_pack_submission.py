@@ -48,7 +48,7 @@ def test_a_stale_or_missing_model_ends_the_run(script, tmp_path):
     (tmp_path / "saved_model.pt").write_bytes(b"old")
     with pytest.raises(SystemExit, match=hashlib.sha256(b"old").hexdigest()[:12]):
         script.find_model(tmp_path, "0" * 64)
-    with pytest.raises(SystemExit, match="no hash filled in"):
+    with pytest.raises(SystemExit, match=r"no hash filled in.*; EXPECTED_SHA256 is model_sha256 in"):
         script.find_model(tmp_path, script.EXPECTED_SHA256)
 
 

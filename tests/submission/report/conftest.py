@@ -64,6 +64,20 @@ def scored(evaluation):
 
 
 @pytest.fixture
+def large(jpeg):
+    """As many queries as the host has, and twice as many index images, in eleven domains of a hundred classes."""
+    roles = ["query"] * 5_000 + ["index"] * 10_000
+    numbers = [row % 1_100 for row in range(len(roles))]
+    domains, names = [f"domain {number % 11}" for number in numbers], [f"thing {number}" for number in numbers]
+    items = EvaluationItems(domains, [(name,) for name in names], roles, [str(row) for row in range(len(roles))])
+    picture = jpeg("red", 0)
+    evaluation = EvaluationSet(items, lambda row: picture, {"kind": "table", "path": "images.csv"}, "d" * 64, "i" * 64)
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((1_100, 16))[numbers] + 0.8 * rng.standard_normal((len(roles), 16))
+    return score_set(evaluation, (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
+
+
+@pytest.fixture
 def comparison(scored, evaluation):
     """`scored` beside a run that knows nothing."""
     blind = score_set(evaluation, np.random.default_rng(1).standard_normal((72, 16)).astype(np.float32))

@@ -30,8 +30,13 @@ def browser():
 
 
 @pytest.fixture
-def report_path(scored, report_dir, comparison):
-    write_report(report_dir / "report.html", scored, report_dir, [comparison])
+def report_path(request, report_dir):
+    """The small report beside another run; with "large" for a parameter, that of 5,000 queries."""
+    if getattr(request, "param", "small") == "large":
+        shown, others = request.getfixturevalue("large"), []
+    else:
+        shown, others = request.getfixturevalue("scored"), [request.getfixturevalue("comparison")]
+    write_report(report_dir / "report.html", shown, report_dir, others)
     return report_dir / "report.html"
 
 
@@ -159,3 +164,19 @@ def test_without_scripts_every_row_can_still_be_read(visit):
     page = visit(java_script_enabled=False)
     assert page.locator(".query").count() == 48 and page.locator("#filters").is_hidden()
     assert page.locator("details.domain").count() == 2
+
+
+@pytest.mark.parametrize("report_path", ["large"], indirect=True)
+def test_five_thousand_queries_make_a_page_of_bounded_size(visit, report_path):
+    """What makes it quick on a phone: few rows and elements, however many queries; every domain is still there."""
+    assert report_path.stat().st_size < 6_000_000  # with pictures of a few hundred bytes; a real one has some kB
+    page = visit(390, 844)
+    assert "5,000 queries against 10,000 index images" in page.inner_text("header")
+    assert page.evaluate("document.querySelectorAll('*').length") < 10_000
+    assert page.locator(".query").count() <= 240 and page.locator("details.domain").count() == 11
+    total = page.inner_text("#filter-count").split()[-2]
+    page.get_by_label("Class name").fill("thing 1")
+    shown = visible_rows(page)
+    assert shown and all("thing 1" in row[3] for row in shown)
+    assert page.inner_text("#filter-count") == f"{len(shown)} of {total} rows"
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -64,7 +64,17 @@ def test_different_pictures_on_one_point_are_suspected_by_the_cosine(collection)
 
 
 def test_pictures_of_one_class_are_no_copies(collection):
-    assert look(collection, near={3: (2, 0.999)}).pairs == []
+    found = look(collection, near={3: (2, 0.999)})
+    assert found.pairs == found.twins == []
+
+
+def test_one_picture_twice_in_a_class_is_found_beside_them(collection):
+    evaluation, vectors = collection
+    twice = replace(evaluation, read_bytes=lambda row: evaluation.read_bytes(2 if row == 3 else row))
+    found = look((twice, vectors), near={3: (2, 0.99), 7: (6, 0.99)})
+    assert [(pair.row_a, pair.row_b, pair.bits) for pair in found.twins] == [(2, 3, 0)] and found.n_twins == 1
+    assert found.pairs == []
+    assert look((twice, vectors), near={3: (2, 0.9)}).twins == []  # a model that tells them apart has no easy point
 
 
 def test_a_query_outside_the_index_is_compared_too(collection):

@@ -20,6 +20,20 @@ def test_keys_of_the_execution_may_differ_when_a_run_goes_on(make_config, tmp_pa
         claim_run_dir(make_config({}, strategy="fsdp"), tmp_path, resume=True)
 
 
+def test_a_discarded_attempt_leaves_nothing_of_itself(make_config, tmp_path):
+    claim_run_dir(make_config({}), tmp_path, resume=False)
+    for name in ("metrics.jsonl", "damaged.json", "tracking.json"):  # the last: its runs at W&B and MLflow
+        (tmp_path / name).write_text("{}")
+    claim_run_dir(make_config({}), tmp_path, resume=False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["environment.json", "resolved.yaml"]
+
+
+def test_a_file_is_no_run_folder(make_config, tmp_path):
+    (tmp_path / "final.ckpt").touch()
+    with pytest.raises(ConfigError, match=r"final\.ckpt: a file; the run's folder is wanted, such as"):
+        claim_run_dir(make_config({}), tmp_path / "final.ckpt", resume=False)
+
+
 def test_another_number_of_threads_is_said(make_config, tmp_path, monkeypatch, capsys):
     claim_run_dir(make_config({}), tmp_path, resume=False)
     (tmp_path / "stage-1-one.ckpt").touch()
