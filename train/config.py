@@ -212,7 +212,7 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     mixture: str
     backbone: BackboneConfig
     head: HeadConfig = HeadConfig()
