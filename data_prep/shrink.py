@@ -31,19 +31,27 @@ def shrink(rgb: np.ndarray, raw_size: tuple[int, int], decoded_scale: int, image
         return rgb
     width_px, height_px = shrunk_size(raw_size, image_px)
     reduction = shorter_px / decoded_scale / image_px
-    cv2 = _opencv()
-    if reduction > MAX_BLURRED_REDUCTION:
-        interpolation = cv2.INTER_AREA
-    else:
-        interpolation = cv2.INTER_CUBIC
-        side = min(MAX_BLUR, max(0.0, reduction - 1) * BLUR_PER_REDUCTION)
-        kernel = np.array([side, 1 - 2 * side, side], dtype=np.float32)
-        rgb = cv2.sepFilter2D(rgb, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+    rgb, interpolation = softened(rgb, (reduction, reduction))
     factors = {"fx": width_px * decoded_scale / raw_size[0], "fy": height_px * decoded_scale / raw_size[1]}
     # OpenCV takes the size from the decoded picture, which may make it a pixel too long.
-    resized = cv2.resize(rgb, None, **factors, interpolation=interpolation)[:height_px, :width_px]
+    resized = _opencv().resize(rgb, None, **factors, interpolation=interpolation)[:height_px, :width_px]
     assert resized.shape[:2] == (height_px, width_px), (resized.shape, raw_size, decoded_scale, image_px)
     return resized
+
+
+def softened(
+    rgb: np.ndarray, reductions: tuple[float, float], max_blurred: float = MAX_BLURRED_REDUCTION
+) -> tuple[np.ndarray, int]:
+    """The picture blurred as far as the reductions (of the width, of the height) want it, and which of OpenCV's
+    interpolations then does the rest: beyond `max_blurred` the mean of the area, on the picture as it is."""
+    cv2 = _opencv()
+    if max(reductions) > max_blurred:
+        return rgb, cv2.INTER_AREA
+    sides = [min(MAX_BLUR, max(0.0, reduction - 1) * BLUR_PER_REDUCTION) for reduction in reductions]
+    if any(sides):
+        kernels = [np.array([side, 1 - 2 * side, side], dtype=np.float32) for side in sides]
+        rgb = cv2.sepFilter2D(rgb, -1, *kernels, borderType=cv2.BORDER_REPLICATE)
+    return rgb, cv2.INTER_CUBIC
 
 
 def shrunk_size(size: tuple[int, int], image_px: int) -> tuple[int, int]:

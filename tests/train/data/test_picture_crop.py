@@ -59,6 +59,18 @@ def test_a_strong_reduction_skips_no_pixels(width_px):
     assert width_px < 64 or square.max() < 110
 
 
+@pytest.mark.parametrize(("image_px", "least_db"), [(224, 45), (160, 43), (128, 38), (64, 40)])
+def test_crops_are_close_to_pillows_filter(image_px, least_db):
+    """Of pixels that change from one to the next as a photograph's do; 40 dB are 2.5 grey levels."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 6, (256, 341, 3)) + smooth_picture(341, 256)
+    picture = noise.clip(0, 255).astype(np.uint8)
+    box = (30, 20, 320, 240)
+    expected = np.asarray(Image.fromarray(picture).resize((image_px,) * 2, Image.Resampling.BICUBIC, box=box))
+    error = resize_crop(picture, tuple(map(float, box)), image_px).astype(float) - expected
+    assert 10 * np.log10(255**2 / np.mean(error**2)) > least_db
+
+
 @pytest.mark.parametrize("image_px", [200, 90, 40, 20])
 def test_the_same_seed_sees_the_same_crop_at_every_scale_of_decoding(image_px):
     """200 px: decoded whole; 20 px: an eighth. What is seen is the box drawn from the seed."""
