@@ -28,7 +28,7 @@ from data_prep.workers import run_tasks, usable_cpus
 MOST_FILES_PER_TASK = 512  # what a kill can cost
 FEWEST_FILES_PER_TASK = 32
 TASKS_PER_WORKER = 64  # enough that all workers end at about the same time
-READ_BYTES = 2 << 20  # raw files that a worker holds besides the one it decodes
+READ_BYTES = 2 << 20  # of raw files, before the first of them is decoded
 PATHS_AT_ONCE = 50_000  # held as Python objects
 
 FOUND_COLUMNS = ("sha256", "phash", "width_px", "height_px", "reject_reason", "reject_detail")

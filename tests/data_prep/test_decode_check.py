@@ -78,6 +78,20 @@ def test_what_is_no_file_is_rejected_and_never_opened(raw_root, tmp_path):
     assert table["reject_reason"].to_list() == [MISSING_FILE] * 3
 
 
+def test_a_file_that_cannot_be_read_any_more_is_a_reject(raw_root, tmp_path, monkeypatch):
+    list_files = decode_check._list_files
+
+    def list_and_lose_b(*where):
+        listed = list_files(*where)
+        (raw_root / "b.jpg").unlink()
+        return listed
+
+    monkeypatch.setattr(decode_check, "_list_files", list_and_lose_b)
+    table = check_images(catalogue("a.jpg", "b.jpg"), raw_root, tmp_path / "cache")
+    assert table["reject_reason"].to_list() == [None, "unreadable file"]
+    assert table["reject_detail"].to_list() == [None, "No such file or directory"]
+
+
 def test_rejected_rows_are_not_opened_and_keep_their_reason(raw_root, tmp_path):
     table = catalogue("a.jpg", "b.jpg").with_columns(reject_reason=pl.Series(["by hand", None]))
     table = check_images(table, raw_root, tmp_path / "cache")
