@@ -7,14 +7,15 @@ with its reject reason), `rejects.csv` and `report.html`. A build that was inter
 stopped and leaves the same bytes; what it needs for that lies in `build/` and may be deleted afterwards. A
 folder that was built with other settings is not touched: give the mixture another name, or say `--replace`.
 
-Pictures are opened once: checked and, if they will probably be packed, encoded in the same decode. Until the manifest
-is written they lie in `build/` too, so a build needs twice the room of its shards. One build at a time works in a
+Pictures are opened once: checked and, if they will probably be packed, encoded in the same decode. Until the shards
+are written they lie in `build/` too, so a build needs twice the room of its shards. One build at a time works in a
 folder; the second says who the first is.
 """
 
 import argparse
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -45,7 +46,7 @@ from data_prep.storage import (
     remove,
     remove_unfinished,
 )
-from data_prep.workers import run_tasks
+from data_prep.workers import prepare_for_tasks, run_tasks
 
 
 def build(
@@ -71,6 +72,7 @@ def build(
             build at work in it.
         WorkerDied: a worker was killed; run again.
     """
+    prepare_for_tasks(n_workers)
     folders = _folders(config.name, raw_root, shards_root, build_root)
     input_files = hash_input_files(config, raw_root)
     if not replace:
@@ -105,15 +107,16 @@ def _build(
     tasks = plan_shards(catalogue, labels, image, config.samples_per_shard, config.seed, folders)
     tasks = with_encoded(tasks, read_index(encoded_dir))
     shards = _write_shards(tasks, config, input_files, folders, n_workers)
-    save_catalogue(catalogue, join(folders.shards_dir, "catalogue.parquet"))
-    write_rejects(catalogue, join(folders.shards_dir, "rejects.csv"))
-    write_near_duplicates(near_duplicates, join(folders.shards_dir, "near_duplicates.csv"))
-    manifest = _manifest(config, labels, shards, catalogue, counts, input_files)
-    sheet = None if near_duplicates is None else draw_pair_sheet(near_duplicates, folders.raw_root)
-    write_report(manifest, folders.shards_dir, join(folders.shards_dir, "report.html"), sheet)
-    path = save_manifest(manifest, folders.shards_dir)
-    shutil.rmtree(encoded_dir.parent, ignore_errors=True)  # as large as the shards, which now hold it all
-    return path
+    with ThreadPoolExecutor(1) as beside:
+        # As large as the shards, which now hold it all.
+        beside.submit(shutil.rmtree, encoded_dir.parent, ignore_errors=True)
+        save_catalogue(catalogue, join(folders.shards_dir, "catalogue.parquet"))
+        write_rejects(catalogue, join(folders.shards_dir, "rejects.csv"))
+        write_near_duplicates(near_duplicates, join(folders.shards_dir, "near_duplicates.csv"))
+        manifest = _manifest(config, labels, shards, catalogue, counts, input_files)
+        sheet = None if near_duplicates is None else draw_pair_sheet(near_duplicates, folders.raw_root)
+        write_report(manifest, folders.shards_dir, join(folders.shards_dir, "report.html"), sheet)
+        return save_manifest(manifest, folders.shards_dir)
 
 
 def _write_shards(

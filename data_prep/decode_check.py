@@ -11,12 +11,13 @@ import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from data_prep.catalogue import ACCEPTED, CATALOGUE_SCHEMA
-from data_prep.crops import split_box
+from data_prep.crops import Box, split_box
 from data_prep.encoded_ahead import ImageSettings, picture_key, write_encoded
 from data_prep.files import sha256_of_bytes
 from data_prep.images import Prepared, Rejected, check_image, encoder_versions, prepare_image
@@ -27,6 +28,7 @@ from data_prep.workers import run_tasks, usable_cpus
 MOST_FILES_PER_TASK = 512  # what a kill can cost
 FEWEST_FILES_PER_TASK = 32
 TASKS_PER_WORKER = 64  # enough that all workers end at about the same time
+READ_BYTES = 2 << 20  # of raw files, before the first of them is decoded
 PATHS_AT_ONCE = 50_000  # held as Python objects
 
 FOUND_COLUMNS = ("sha256", "phash", "width_px", "height_px", "reject_reason", "reject_detail")
@@ -53,6 +55,15 @@ class CheckTask:
     files: pl.DataFrame
     image: ImageSettings | None  # None: nothing is encoded
     encoded_dir: str
+
+
+class _RawFile(NamedTuple):
+    """What lies in a file: `content` is None where it cannot be read."""
+
+    content: bytes | None
+    sha256: str | None
+    box: Box | None
+    problem: str | None = None
 
 
 def check_images(
@@ -93,28 +104,48 @@ def check_files(task: CheckTask) -> int:
     """Check some files, leave the results in one parquet file of the cache; returns their number."""
     found, encoded = [], {}
     how_to_encode = None if task.image is None else asdict(task.image)
-    for path, size_bytes, mtime_ns, is_ahead in task.files.iter_rows():
-        facts, jpeg = _check_file(f"{task.raw_root}/{path}", task.image_px, how_to_encode if is_ahead else None)
+    for (path, size_bytes, mtime_ns, is_ahead), raw_file in _read_files(task):
+        facts, jpeg = _check_file(raw_file, task.image_px, how_to_encode if is_ahead else None)
         found.append((path, size_bytes, mtime_ns, *facts))
         if is_ahead and facts[-2] is None:
             encoded[picture_key(facts[0], path)] = jpeg
     name = sha256_of_bytes(str(task.files.rows()).encode())[:12]
     write_encoded(Path(task.encoded_dir), name, encoded.items())  # first: a known file is not opened again
-    write_part(
-        pl.DataFrame(found, schema=CHECKED_SCHEMA, orient="row"), Path(task.cache_dir) / f"{name}.parquet"
-    )
+    write_part(pl.DataFrame(found, schema=CHECKED_SCHEMA, orient="row"), Path(task.cache_dir) / f"{name}.parquet")
     return len(found)
 
 
-def _check_file(path: str, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
-    """FOUND_COLUMNS of one picture, and its JPEG bytes: None for those that are not made or are the file itself."""
+def _read_files(task: CheckTask) -> Iterator[tuple[tuple, _RawFile]]:
+    """The rows of `files`, each with what lies there.
+
+    Some are read and hashed before the first of them is decoded: by the time a picture is done, the code that reads and
+    hashes has left the processor's caches, and to fetch it for each file takes as long as its work.
+    """
+    ready, n_bytes = [], 0
+    for row in task.files.iter_rows():
+        ready.append((row, _read_file(f"{task.raw_root}/{row[0]}")))
+        n_bytes += row[1]
+        if n_bytes >= READ_BYTES:
+            yield from ready
+            ready, n_bytes = [], 0
+    yield from ready
+
+
+def _read_file(path: str) -> _RawFile:
     file, box = split_box(path)
     try:
         with open(file, "rb", buffering=0) as stream:
             content = stream.readall()
     except OSError as error:
-        return (None, None, None, None, "unreadable file", str(error.strerror)), None
-    sha256 = hashlib.sha256(content).hexdigest()
+        return _RawFile(None, None, box, str(error.strerror))
+    return _RawFile(content, hashlib.sha256(content).hexdigest(), box)
+
+
+def _check_file(raw_file: _RawFile, image_px: int, image: dict | None) -> tuple[tuple, bytes | None]:
+    """FOUND_COLUMNS of one picture, and its JPEG bytes: None for those that are not made or are the file itself."""
+    content, sha256, box, problem = raw_file
+    if content is None:
+        return (None, None, None, None, "unreadable file", problem), None
     found = check_image(content, image_px, box) if image is None else prepare_image(content, **image, box=box)
     if isinstance(found, Rejected):
         return (sha256, None, None, None, found.reason, found.detail), None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+WRITE_BYTES = 1 << 20  # at a time to large files: system calls for less take longer than a second copy of the bytes
 UNFINISHED_SUFFIX = ".unfinished"  # of temporary names; what is left of them after a kill may be removed
 
 

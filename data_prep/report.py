@@ -3,6 +3,7 @@
 import base64
 import io
 import sys
+from collections import Counter
 
 import polars as pl
 
@@ -17,7 +18,6 @@ from data_prep.storage import Location, join, writing_whole
 
 PICTURES_PER_ROW = 12
 THUMBNAIL_PX = 96
-COLOURS = ("#1b7f5c", "#e0a030", "#7f96a8")  # a split each
 WIDTH_IN_A_LOG = 110  # columns; where no terminal says how many it has
 
 
@@ -55,7 +55,7 @@ def write_report(
         known_sources=_known_sources(manifest),
         near_duplicates=near_duplicates,
         data_url=_data_url,
-        histogram=_data_url(_class_size_histogram(manifest), "png"),
+        class_sizes=class_sizes(manifest),
         sheets={
             source: {split: _data_url(jpeg, "jpeg") for split, jpeg in by_split.items()}
             for source, by_split in contact_sheets(manifest, shards_dir).items()
@@ -125,6 +125,20 @@ def print_summary(manifest: Manifest) -> None:
         console.print(table)
 
 
+def class_sizes(manifest: Manifest) -> list[dict]:
+    """A row for each range of sizes (1, 2 to 3, 4 to 7 ...): n_images in words, and for each split its classes."""
+    by_split = {
+        split: Counter(entry.n_images.bit_length() - 1 for entry in manifest.classes if entry.split == split)
+        for split in SPLITS
+    }
+    powers = [power for counted in by_split.values() for power in counted]
+    return [
+        {"n_images": f"{2**power:,} to {2 ** (power + 1) - 1:,}" if power else "1"}
+        | {split: counted[power] for split, counted in by_split.items()}
+        for power in range(min(powers), max(powers) + 1)
+    ]
+
+
 def contact_sheets(manifest: Manifest, shards_dir: Location) -> dict[str, dict[str, bytes]]:
     """{source: {split: JPEG}} with the first samples of each, random ones by construction."""
     sheets: dict[str, dict[str, bytes]] = {}
@@ -142,32 +156,6 @@ def _contact_sheet(pictures: list[bytes]) -> bytes:
     from PIL import Image
 
     return side_by_side([Image.open(io.BytesIO(content)).convert("RGB") for content in pictures], THUMBNAIL_PX, 85)
-
-
-def _class_size_histogram(manifest: Manifest) -> bytes:
-    """PNG: how many classes have 1, 2 to 3, 4 to 7 ... images, a bar a split."""
-    from matplotlib.figure import Figure
-
-    sizes_by_split = {
-        split: [entry.n_images for entry in manifest.classes if entry.split == split] for split in SPLITS
-    }
-    powers = [size.bit_length() - 1 for sizes in sizes_by_split.values() for size in sizes]
-    bins = range(min(powers), max(powers) + 1)
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for position, (split, sizes) in enumerate(sizes_by_split.items()):
-        heights = [sum(size.bit_length() - 1 == power for size in sizes) for power in bins]
-        places = [number + (position - 1) * 0.27 for number in range(len(bins))]
-        bars = axes.bar(places, heights, 0.27, label=f"{split}: {len(sizes):,} classes", color=COLOURS[position])
-        axes.bar_label(bars, [f"{n:,}" if n else "" for n in heights], fontsize=8, color="0.35")
-    ranges = [f"{2**power:,} to {2 ** (power + 1) - 1:,}" if power else "1" for power in bins]
-    axes.set_xticks(range(len(bins)), ranges)
-    axes.set(xlabel="images in the class", ylabel="classes")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _steps(manifest: Manifest) -> list[str]:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from data_prep.encoded_ahead import encoded_folder, read_encoded
 from data_prep.errors import ConfigError
-from data_prep.files import sha256_of_file, writing_atomically
+from data_prep.files import WRITE_BYTES, sha256_of_file, writing_atomically
 from data_prep.images import Rejected, prepare_image
 from data_prep.manifest import ClassEntry, Manifest, ShardEntry, load_manifest, save_manifest
 from data_prep.shard_plan import ShardTask
@@ -47,7 +47,7 @@ def write_shard(task: ShardTask) -> ShardEntry:
     done = _read_done(task)
     if done is not None and done["task_sha256"] == task_sha256 and _is_whole(location, done["shard"]):
         return ShardEntry(**done["shard"])
-    with writing_whole(location) as unfinished_path, open(unfinished_path, "wb") as stream:
+    with writing_whole(location) as unfinished_path, open(unfinished_path, "wb", WRITE_BYTES) as stream:
         hashed = _HashedStream(stream)
         _write_samples(task, hashed)
     entry = ShardEntry(
@@ -59,7 +59,8 @@ def write_shard(task: ShardTask) -> ShardEntry:
         size_bytes=hashed.n_bytes,
         sha256=hashed.sha256.hexdigest(),
     )
-    with writing_atomically(_done_path(task)) as unfinished_path:
+    # Not synced: a shard whose record is lost with the power is written again.
+    with writing_atomically(_done_path(task), synced=False) as unfinished_path:
         unfinished_path.write_text(json.dumps({"task_sha256": task_sha256, "shard": asdict(entry)}, indent=1))
     return entry
 

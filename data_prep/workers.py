@@ -17,15 +17,15 @@ from data_prep.allocator import keep_freed_pictures
 from data_prep.errors import WorkerDied
 from data_prep.progress import progress_bar
 
-__all__ = ["WorkerDied", "run_tasks", "usable_cpus"]
+__all__ = ["WorkerDied", "prepare_for_tasks", "run_tasks", "usable_cpus"]
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-# Imported once in the server that all workers are forked from, instead of once in each worker: seconds and
-# memory.
-PRELOADED = ["data_prep.decode_check", "data_prep.shards", "cv2"]
+# Imported once in the server that all workers are forked from, instead of once in each worker: seconds and memory.
+# Python has every worker import the program's main module too, which is `data_prep.build` or imports it.
+PRELOADED = ["data_prep.decode_check", "data_prep.shards", "cv2", "data_prep.build"]
 
 
 def run_tasks(
@@ -66,6 +66,15 @@ def run_tasks(
             results.append(function(task))
             finished(position)
         return results
+
+
+def prepare_for_tasks(workers: int | str) -> None:
+    """Start the server that workers are forked from: it imports what they need while this process does other things.
+
+    `workers` as for `run_tasks`, which does the same, but has to wait then.
+    """
+    if isinstance(workers, int) and (workers or usable_cpus()) > 1:
+        _context()
 
 
 def usable_cpus() -> int:

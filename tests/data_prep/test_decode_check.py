@@ -78,6 +78,20 @@ def test_what_is_no_file_is_rejected_and_never_opened(raw_root, tmp_path):
     assert table["reject_reason"].to_list() == [MISSING_FILE] * 3
 
 
+def test_a_file_that_cannot_be_read_any_more_is_a_reject(raw_root, tmp_path, monkeypatch):
+    list_files = decode_check._list_files
+
+    def list_and_lose_b(*where):
+        listed = list_files(*where)
+        (raw_root / "b.jpg").unlink()
+        return listed
+
+    monkeypatch.setattr(decode_check, "_list_files", list_and_lose_b)
+    table = check_images(catalogue("a.jpg", "b.jpg"), raw_root, tmp_path / "cache")
+    assert table["reject_reason"].to_list() == [None, "unreadable file"]
+    assert table["reject_detail"].to_list() == [None, "No such file or directory"]
+
+
 def test_rejected_rows_are_not_opened_and_keep_their_reason(raw_root, tmp_path):
     table = catalogue("a.jpg", "b.jpg").with_columns(reject_reason=pl.Series(["by hand", None]))
     table = check_images(table, raw_root, tmp_path / "cache")
@@ -85,12 +99,23 @@ def test_rejected_rows_are_not_opened_and_keep_their_reason(raw_root, tmp_path):
     assert table["sha256"].null_count() == 1
 
 
+@pytest.mark.parametrize(("read_bytes", "n_read_before"), [(1, [1, 2, 3]), (10_000_000, [3, 3, 3])])
+def test_files_are_read_ahead_up_to_a_limit(read_bytes, n_read_before, raw_root, tmp_path, monkeypatch):
+    n_read, seen = [], []
+    read_file, check_file = decode_check._read_file, decode_check._check_file
+    monkeypatch.setattr(decode_check, "READ_BYTES", read_bytes)
+    monkeypatch.setattr(decode_check, "_read_file", lambda path: n_read.append(path) or read_file(path))
+    monkeypatch.setattr(decode_check, "_check_file", lambda *args: seen.append(len(n_read)) or check_file(*args))
+    check_images(catalogue("a.jpg", "b.jpg", "c.jpg"), raw_root, tmp_path / "cache")
+    assert seen == n_read_before
+
+
 def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, monkeypatch):
     table = catalogue("a.jpg", "b.jpg", "c.jpg")
     opened = []
-    check_file = decode_check._check_file
+    read_file = decode_check._read_file
     monkeypatch.setattr(
-        decode_check, "_check_file", lambda path, *how: opened.append(os.path.basename(path)) or check_file(path, *how)
+        decode_check, "_read_file", lambda path: opened.append(os.path.basename(path)) or read_file(path)
     )
     monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     first = check_images(table, raw_root, tmp_path / "cache")
@@ -105,16 +130,16 @@ def test_nothing_is_decoded_twice_unless_the_file_changed(raw_root, tmp_path, mo
 
 def test_finished_tasks_survive_an_interruption(raw_root, tmp_path, monkeypatch):
     opened = []
-    check_file = decode_check._check_file
+    read_file = decode_check._read_file
 
-    def stops_at_c(path, *how):
+    def stops_at_c(path):
         if path.endswith("c.jpg") and "c.jpg" not in opened:
             opened.append("c.jpg")
             raise KeyboardInterrupt
         opened.append(os.path.basename(path))
-        return check_file(path, *how)
+        return read_file(path)
 
-    monkeypatch.setattr(decode_check, "_check_file", stops_at_c)
+    monkeypatch.setattr(decode_check, "_read_file", stops_at_c)
     monkeypatch.setattr(decode_check, "FEWEST_FILES_PER_TASK", 2)
     table = catalogue("a.jpg", "b.jpg", "c.jpg")
     with pytest.raises(KeyboardInterrupt):

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from data_prep.decode_check import check_images
 from data_prep.labels import number_classes
 from data_prep.manifest import Manifest
 from data_prep.pair_sheet import Pair, PairSheet
-from data_prep.report import contact_sheets, print_summary, source_table, split_table, write_rejects, write_report
+from data_prep.report import (
+    class_sizes,
+    contact_sheets,
+    print_summary,
+    source_table,
+    split_table,
+    write_rejects,
+    write_report,
+)
 from data_prep.shard_plan import Folders, ImageSettings, plan_shards
 from data_prep.shards import write_shard
 from data_prep.sources import SOURCES
@@ -91,10 +100,26 @@ def test_the_page_holds_numbers_and_pictures_and_escapes_names(packed):
     write_report(manifest, folder, folder / "report.html")
     text = Path(folder / "report.html").read_text()
     assert "small&lt;1&gt;" in text and "<b>" not in text
-    assert text.count("data:image/png;base64,") == 1
     assert text.count("data:image/jpeg;base64,") == 2
     for part in ("<th>decode check</th>", "<td>4 <small>(2)</small></td>", "<td>animated</td><td>1</td>"):
         assert part in text
+
+
+def test_class_sizes_are_counted_in_powers_of_two_and_drawn_to_one_scale(packed):
+    manifest, folder, _ = packed
+    sizes = {"train": [2, 3, 3, 15], "val": [8], "test": []}
+    entries = [
+        replace(manifest.classes[0], split=split, n_images=n) for split, numbers in sizes.items() for n in numbers
+    ]
+    manifest = replace(manifest, classes=entries)
+    assert [tuple(row.values()) for row in class_sizes(manifest)] == [
+        ("2 to 3", 3, 0, 0),
+        ("4 to 7", 0, 0, 0),
+        ("8 to 15", 1, 1, 0),
+    ]
+    write_report(manifest, folder, folder / "report.html")
+    bars = re.findall(r'width: ([\d.]+)px"></span> (\d)', (folder / "report.html").read_text())
+    assert bars == [("180.0", "3"), ("60.0", "1"), ("60.0", "1")]
 
 
 def test_near_duplicates_are_shown_where_they_were_looked_for(packed):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.workers import WorkerDied, _quota_of, run_tasks, usable_cpus
+from data_prep import workers
+from data_prep.workers import WorkerDied, _quota_of, prepare_for_tasks, run_tasks, usable_cpus
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -32,6 +33,19 @@ def test_no_tasks_no_results():
 def test_an_error_of_a_task_comes_through(n_workers):
     with pytest.raises(ValueError, match="invalid literal"):
         run_tasks(int, ["1", "x", "3"], n_workers, "int")
+
+
+def test_workers_need_not_import_what_a_build_needs():
+    is_there = [f"'{module}' in __import__('sys').modules" for module in workers.PRELOADED]
+    assert all(run_tasks(eval, is_there, 2, "look"))
+
+
+@pytest.mark.parametrize(("n_workers", "n_started"), [(1, 0), (2, 1), ("tcp://localhost:8786", 0)])
+def test_the_server_of_workers_is_started_ahead_where_there_will_be_one(n_workers, n_started, monkeypatch):
+    started = []
+    monkeypatch.setattr(workers, "_context", lambda: started.append(n_workers))
+    prepare_for_tasks(n_workers)
+    assert len(started) == n_started
 
 
 def test_a_dead_worker_is_an_error_that_says_what_to_do():
