@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader
 
 BATCH = 64
@@ -58,3 +60,9 @@ def webdataset_loader(shards: list[str], preset: str, image_px: int, n_workers: 
         .batched(BATCH)
     )
     return webdataset.WebLoader(data, batch_size=None, num_workers=n_workers)
+
+
+def pillow_crop(rgb: np.ndarray, box: tuple[float, float, float, float], image_px: int) -> np.ndarray:
+    """The crop as uint8 [image_px, image_px, 3] by Pillow's antialiased bicubic filter, the one of inference."""
+    square = Image.fromarray(rgb).resize((image_px, image_px), Image.Resampling.BICUBIC, box=box)
+    return np.array(square)

@@ -14,6 +14,7 @@ from benchmarks.input import (
     our_loader,
     ratio,
     row_of,
+    step_rows,
 )
 from benchmarks.input_peers import BATCH, pillow_transforms
 
@@ -54,3 +55,8 @@ def test_decoders_decode_side_by_side(jpeg):
     decoders = Decoders([jpeg], 2)
     assert decoders.rate(4) > 0 and decoders.rate(2) > 0
     decoders.close()
+
+
+def test_every_step_is_timed_at_both_sizes(jpeg):
+    rows = step_rows([jpeg], repeats=2)
+    assert [len(row) for row in rows] == [3] * 5 and all(float(cell) > 0 for row in rows for cell in row[1:])
