@@ -1,6 +1,7 @@
 """Mistakes of a first day: the file beside the right one, a folder for a file, a name for a list. Each is answered by
 one line that names the fix, before any work."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -137,7 +138,9 @@ def test_the_python_without_the_packages_is_told_of_the_one_with_them(module, ar
 ])
 def test_make_says_it_before_anything_is_installed(words, answer):
     """`-n`: nothing is run, whatever happens."""
-    made = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True)
+    # Without what a make that runs the tests leaves for the makes inside it.
+    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    made = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, env=alone)
     assert made.returncode == 2 and answer in made.stderr and made.stdout == ""
 
 
