@@ -40,11 +40,14 @@ def build_optimizer(
 
 
 def _optimizer(stage: StageConfig, groups: list[dict]) -> torch.optim.Optimizer:
-    """One kernel for all parameters of a group where torch has one: on CPUs and CUDA devices, not under the loss scaler
-    of 16-mixed, whose scale Lightning does not hand to it."""
+    """One kernel for all parameters of a group where torch has one: on CPUs and CUDA devices; not for weights that are
+    cut up over processes (there is none for SGD), and not under the loss scaler of 16-mixed, whose scale Lightning does
+    not hand to it."""
     options = stage.optimizer
-    devices = {parameter.device.type for group in groups for parameter in group["params"]}
-    fused = devices <= {"cpu", "cuda"} and stage.precision != "16-mixed"
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    is_cut_up = any(hasattr(parameter, "device_mesh") for parameter in parameters)  # DTensor, slow to import
+    devices = {parameter.device.type for parameter in parameters}
+    fused = devices <= {"cpu", "cuda"} and stage.precision != "16-mixed" and not is_cut_up
     if options.kind == "sam":
         return SAM(groups, options.rho)
     if options.kind == "sgd":

@@ -139,6 +139,15 @@ def test_fused_and_plain_steps_are_the_same(make_config, kind):
     assert torch.allclose(after_steps(True), after_steps(False), atol=1e-6)
 
 
+def test_weights_that_are_cut_up_are_stepped_plainly(make_config):
+    """torch has no fused SGD for a DTensor, which says where its parts lie."""
+    layer = torch.nn.Linear(3, 4)
+    layer.weight.device_mesh = "two processes"
+    stage = make_config({"optimizer": {"kind": "sgd", "lr": 0.1}}).stages[0]
+    named = [(f"head.{name}", parameter) for name, parameter in layer.named_parameters()]
+    assert not build_optimizer(stage, named, 800, 800)["optimizer"].defaults["fused"]
+
+
 def test_gradients_can_be_clipped_under_bfloat16(make_config, parts):
     """Lightning refuses to clip for an optimizer that says that it unscales gradients itself."""
     stage = make_config({"precision": "bf16-mixed", "clip_gradient_norm": 1.0}).stages[0]
