@@ -31,9 +31,13 @@ def _value(score: dict, domain: str | None) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=__doc__, allow_abbrev=False,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("validations", type=Path, nargs="+", help="validation.json of each run")
     options = parser.parse_args()
+    for path in options.validations:
+        if not path.is_file():
+            parser.error(f"{path}: no such file; `python -m submission.validate` writes one into each run's folder")
     print("\n".join(table_of([json.loads(path.read_text(encoding="utf-8")) for path in options.validations])))
 
 

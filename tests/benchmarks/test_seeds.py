@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.seeds import table_of
+from benchmarks.seeds import main, table_of
 
 
 def validation(car, toy, images="a"):
@@ -20,3 +20,10 @@ def test_means_and_ranges_by_hand():
 def test_runs_on_different_images_are_not_averaged():
     with pytest.raises(SystemExit, match="different images"):
         table_of([validation(0.6, 0.4), validation(0.8, 0.4, images="b")])
+
+
+def test_a_run_that_is_not_validated_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["seeds", str(tmp_path / "validation.json")])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "no such file; `python -m submission.validate` writes one" in capsys.readouterr().err
