@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from data_prep.errors import ConfigError, ContractError
+from train.saved_zip import inner_names
 
 _CPU_TAG = b"X\x03\x00\x00\x00cpu"  # a pickled string: opcode, length, text
 _CUDA_TAG = b"X\x06\x00\x00\x00cuda:0"
@@ -34,7 +35,8 @@ def check_exported(path: Path) -> None:
         raise ConfigError(f"{path}: a folder; the exported file in it would be {path / 'saved_model.pt'}")
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; make export writes it")
-    if _is_checkpoint(path):
+    names = inner_names(path)
+    if "data.pkl" in names and "constants.pkl" not in names:  # tensors without the code that TorchScript keeps
         raise ConfigError(f"{path}: a checkpoint; python -m export.convert {path} makes an exported file of it")
 
 
@@ -59,16 +61,6 @@ def rewrite_for_host(saved: Path, out: Path) -> None:
             elif not inner_name.endswith(".debug_pkl") and inner_name != ".data/serialization_id":
                 _write(target, inner_name, content)
         target.write_end_of_file()
-
-
-def _is_checkpoint(path: Path) -> bool:
-    """Whether it is a zip of `torch.save`: tensors without the code that TorchScript keeps beside them."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inner_names = {name.partition("/")[2] for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile):
-        return False
-    return "data.pkl" in inner_names and "constants.pkl" not in inner_names
 
 
 def _write(target: torch._C.PyTorchFileWriter, inner_name: str, content: bytes) -> None:

@@ -1,6 +1,5 @@
 """One file from which the embedder is rebuilt with nothing else: no hub, no config, no shards."""
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from train.data.preprocessing import PreprocessSpec
 from train.model.backbones import BackboneSpec, build_backbone, load_strictly
 from train.model.embedder import Embedder, build_embedder
 from train.model.image_model import ImageModel
+from train.saved_zip import inner_names
 
 FORMAT = 1
 CONCATENATION_FORMAT = 2  # several towers, see train/concatenation.py
@@ -133,7 +133,7 @@ def read_content(path: Path) -> dict:
         raise ConfigError(f"{path}: a folder; the checkpoint in it would be {path / 'final.ckpt'}")
     if not path.is_file():
         raise ConfigError(f"{path}: no such checkpoint; make train writes it")
-    if _is_torchscript(path):
+    if "constants.pkl" in inner_names(path):  # of TorchScript's code
         raise ConfigError(f"{path}: an exported file; give the checkpoint that it was made from, such as "
                           f"{path.with_name('final.ckpt')}")
     try:
@@ -150,11 +150,3 @@ def read_content(path: Path) -> dict:
         known = " and ".join(str(number) for number in _KEYS_BY_FORMAT)
         raise ConfigError(f"{path}: checkpoint format {content['format']}, this code reads {known}")
     return content
-
-
-def _is_torchscript(path: Path) -> bool:
-    """Whether it is a zip of `torch.jit.save`, which keeps constants of its code beside the tensors."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
