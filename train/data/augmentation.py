@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data_prep.errors import ConfigError, unknown_name
-from data_prep.jpeg_codec import decode_jpeg, jpeg_size
-from train.data.picture_crop import by_pillow, random_crop
+from train.data.picture_crop import random_crop
+from train.data.readers import rgb_by_pillow
 
 PRESETS = ("none", "crop", "light", "standard", "strong")
 
@@ -76,10 +76,7 @@ def describe_augmentation(preset: str, horizontal_flip: bool) -> dict:
 
 def _squash(jpeg: bytes, seed: int, image_px: int) -> Pixels:
     """The whole image at the wanted size; the seed changes nothing."""
-    size = jpeg_size(jpeg)
-    pixels = None if size is None else decode_jpeg(jpeg, size, 1)
-    image = by_pillow(jpeg) if pixels is None else Image.fromarray(pixels)
-    return np.array(image.resize((image_px, image_px), Image.Resampling.BICUBIC))
+    return np.array(rgb_by_pillow(jpeg).resize((image_px, image_px), Image.Resampling.BICUBIC))
 
 
 def _augment(jpeg: bytes, seed: int, compose: Any, image_px: int, min_crop_scale: float) -> Pixels:

@@ -1,6 +1,6 @@
 """Batches for the loaders: augmented training batches by plan, plain batches in order for scoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
@@ -46,10 +46,7 @@ class PlannedBatches(Dataset):
         own = slice(self.share[0], None, self.share[1])
         whole = self.plan[step]
         seeds = np.random.SeedSequence([self.seed, self.first_step + step]).generate_state(len(whole))[own].tolist()
-        indices = whole[own]
-        pictures = [_picture(self.reader, self.augment, index, seed) for index, seed in zip(indices, seeds)]
-        # In a loader's process this collates into shared memory: no second copy on the way.
-        return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
+        return _augmented(self.reader, self.augment, whole[own], seeds)
 
 
 class NumberedViews(Dataset):
@@ -74,8 +71,7 @@ class NumberedViews(Dataset):
         cv2.setNumThreads(0)
         rows = range(batch * self.batch_size, min((batch + 1) * self.batch_size, self.n_images))
         indices = np.arange(rows.start, rows.stop) % len(self.reader)
-        pictures = [_picture(self.reader, self.augment, index, row) for index, row in zip(indices, rows)]
-        return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
+        return _augmented(self.reader, self.augment, indices, rows)
 
 
 class OrderedBatches(Dataset):
@@ -95,7 +91,7 @@ class OrderedBatches(Dataset):
         first = batch * self.batch_size
         indices = np.arange(first, min(first + self.batch_size, self.n_images))
         pictures = [torch.from_numpy(np.array(resize_image(self.reader.image(index), self.spec))) for index in indices]
-        return {"pixels": default_collate(pictures), **_known_of(indices, self.reader.table)}
+        return _batch_of(pictures, indices, self.reader.table)
 
 
 class PlannedFeatures(Dataset):
@@ -130,6 +126,18 @@ def draw_views(n_views: int, shape: tuple[int, int], first_step: int, seed: int)
     return np.stack([
         np.random.default_rng([seed, first_step + step]).integers(n_views, size=shape[1]) for step in range(shape[0])
     ])
+
+
+def _augmented(
+    reader: ShardReader, augment: Callable[[bytes, int], np.ndarray], indices: np.ndarray, seeds: Iterable[int]
+) -> dict[str, Tensor]:
+    pictures = [_picture(reader, augment, index, seed) for index, seed in zip(indices, seeds)]
+    return _batch_of(pictures, indices, reader.table)
+
+
+def _batch_of(pictures: list[Tensor], indices: np.ndarray, table: SampleTable) -> dict[str, Tensor]:
+    # In a loader's process this collates into shared memory: no second copy on the way.
+    return {"pixels": default_collate(pictures), **_known_of(indices, table)}
 
 
 def _picture(reader: ShardReader, augment: Callable[[bytes, int], np.ndarray], index: int, seed: int) -> Tensor:

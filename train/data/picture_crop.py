@@ -1,14 +1,12 @@
 """A random crop of a JPEG as a square of pixels: which box, how far to decode, and the resize."""
 
-import io
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from data_prep.jpeg_codec import SCALES, decode_jpeg, jpeg_size
 from data_prep.shrink import softened
+from train.data.readers import rgb_by_pillow
 
 # Aspect ratio of a crop against that of the whole image: the image is squashed to a square when it is
 # embedded, so the crop keeps the image's own shape, give or take this.
@@ -47,18 +45,13 @@ def random_crop(jpeg: bytes, image_px: int, min_crop_scale: float, rng: np.rando
     Raises:
         OSError: the bytes are no picture.
     """
-    size = jpeg_size(jpeg) or by_pillow(jpeg).size
+    size = jpeg_size(jpeg) or rgb_by_pillow(jpeg).size
     box = crop_box(*size, min_crop_scale, rng)
     scale = decode_scale(box, image_px)
     rgb = decode_jpeg(jpeg, size, scale, quickly=True)
     if rgb is None:
-        rgb, scale = np.array(by_pillow(jpeg)), 1
+        rgb, scale = np.array(rgb_by_pillow(jpeg)), 1
     return resize_crop(rgb, tuple(side / scale for side in box), image_px)
-
-
-def by_pillow(jpeg: bytes) -> Image.Image:
-    """RGB, of files that libjpeg-turbo complains about and Pillow reads; the shards may hold some."""
-    return Image.open(io.BytesIO(jpeg)).convert("RGB")
 
 
 def resize_crop(rgb: Pixels, box: Box, image_px: int) -> Pixels:

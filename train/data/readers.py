@@ -50,7 +50,7 @@ class ShardReader:
         left_out: damaged (shard, key) that are not to be read; (shard, "") is all of a shard. See `damage.py`.
 
     Raises:
-        ConfigError: no manifest, an unknown source, a split without samples, a shard that is missing or cut short.
+        ConfigError: no manifest, an unknown source or split, no samples left, a shard that is missing or cut short.
     """
 
     def __init__(
@@ -64,6 +64,9 @@ class ShardReader:
         for source in sources or ():
             if source not in known:
                 raise unknown_name("source", source, known, str(self.shards_dir / "manifest.json"))
+        splits = {shard.split for shard in self.manifest.shards}
+        if split not in splits:
+            raise unknown_name("split", split, splits, str(self.shards_dir))
         shards = [s for s in self.manifest.shards if s.split == split and (sources is None or s.source in sources)]
         shards = [shard for shard in shards if (shard.path, "") not in left_out]
         if not shards:
@@ -118,8 +121,7 @@ class ShardReader:
     def image(self, index: int) -> Image.Image:
         """Sample `index` as an RGB picture."""
         try:
-            with Image.open(io.BytesIO(self.jpeg_bytes(index))) as image:
-                return image.convert("RGB")
+            return rgb_by_pillow(self.jpeg_bytes(index))
         except OSError as error:
             raise self.damaged(index, str(error)) from error
 
@@ -127,6 +129,16 @@ class ShardReader:
         """The error for a picture that is not what was packed."""
         where = f"{self.shards_dir / self._locations[index][0]}, sample {self.table.keys[index]}"
         return ConfigError(f"{where}: damaged since it was packed: {reason}; {REPAIR}")
+
+
+def rgb_by_pillow(jpeg: bytes) -> Image.Image:
+    """The picture as Pillow reads it, which is more than libjpeg-turbo does alone; shards hold upright pictures.
+
+    Raises:
+        OSError: the bytes are no picture, or end too early.
+    """
+    with Image.open(io.BytesIO(jpeg)) as image:
+        return image.convert("RGB")
 
 
 def _rows_of(table: SampleTable, rows: np.ndarray) -> SampleTable:

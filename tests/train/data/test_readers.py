@@ -105,3 +105,8 @@ def test_a_part_lists_what_a_reader_of_its_sources_lists(packed):
     parent, rows = part.part_of
     assert parent is whole and np.array_equal(whole.table.keys[rows], part.table.keys)
     assert whole.part_of is None and set(whole.table.sources) == {"disks", "tiles"}
+
+
+def test_a_split_that_is_not_packed_is_answered_with_those_that_are(packed):
+    with pytest.raises(ConfigError, match="no split 'vall', did you mean 'val'\\?; known: test, train, val"):
+        ShardReader(packed, "vall")
