@@ -65,7 +65,7 @@ def _train(options: argparse.Namespace) -> Path | None:
     from train.cpu_settings import prepare_cpu
 
     prepare_cpu()  # before torch is imported
-    from train.processes import is_first, launch_of, sizes_of
+    from train.processes import is_first, launch_of, leave_processes, sizes_of
     from train.stages.lightning_loop import join_processes
     from train.stages.runner import Places, run_stages
 
@@ -81,7 +81,9 @@ def _train(options: argparse.Namespace) -> Path | None:
         features_dir=options.features_dir,
     )
     final_path = run_stages(config, places, options.resume)
-    return final_path if is_first() else None
+    wrote = final_path if is_first() else None
+    leave_processes()
+    return wrote
 
 
 def _smoke_form(config: "TrainConfig", shards_dir: Path) -> "TrainConfig":

@@ -5,6 +5,7 @@ first process alone (features, scores, files) go through a group of their own ov
 training's own group gives up on a silent peer after half an hour.
 """
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -96,6 +97,21 @@ def patient_group() -> dist.ProcessGroup:
     if not _patient_groups:
         _patient_groups.append(dist.new_group(backend="gloo", timeout=PATIENCE))
     return _patient_groups[0]
+
+
+def leave_processes() -> None:
+    """End the groups, where all processes are done: from here on this one is alone.
+
+    Gloo's threads hold tensors that Python knows until a while after a message has arrived. One that lets go of them
+    when the interpreter is ending aborts the process, at random (github.com/pytorch/pytorch/pull/179291); a group that
+    is gone has waited for its threads. It waits for messages on their way too: not to be called after an error, when
+    the others may never send theirs.
+    """
+    if not _is_one_of_many():
+        return
+    _patient_groups.clear()
+    dist.destroy_process_group()
+    gc.collect()  # the trainers, in cycles, hold groups too
 
 
 def tell_all(value: T) -> T:

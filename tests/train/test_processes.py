@@ -89,7 +89,7 @@ import os, torch
 from torch import distributed as dist
 from data_prep.errors import ConfigError, SharedError
 from train.processes import *
-from train.processes import any_says, first_does, first_then_others, hear_all, known_to_all, rank
+from train.processes import any_says, first_does, first_then_others, hear_all, known_to_all, leave_processes, rank
 dist.init_process_group("gloo")
 me, n_total = rank(), 7
 torch.manual_seed(0)
@@ -123,6 +123,12 @@ except ConfigError:
 except SharedError as error:
     assert me != 0 and str(error) == "no such file"
 assert type(known_to_all(ConfigError("x"))) is (ConfigError if me == 0 else SharedError)
+# On its way while Python ends, this one aborts half of the processes whose groups are still there.
+dist.all_reduce(torch.ones(5_000_000), async_op=True)
+leave_processes()
+assert not dist.is_initialized() and rank() == 0
+threads = [open(f"/proc/self/task/{one}/comm").read() for one in os.listdir("/proc/self/task")]
+assert not any("gloo" in one for one in threads), threads
 """
 
 
