@@ -23,7 +23,7 @@ from data_prep.files import sha256_of_bytes
 from data_prep.images import Prepared, Rejected, check_image, encoder_versions, prepare_image
 from data_prep.parquet_parts import read_parts, write_part
 from data_prep.sources.source import MISSING_FILE
-from data_prep.workers import run_tasks, usable_cpus
+from data_prep.workers import run_tasks, usable_cpus, worker_count
 
 MOST_FILES_PER_TASK = 512  # what a kill can cost
 FEWEST_FILES_PER_TASK = 32
@@ -159,7 +159,7 @@ def _chunks(
 ) -> Iterator[tuple[pl.DataFrame, ImageSettings | None, str]]:
     """The last fields of each CheckTask."""
     wanted = pl.lit(False) if ahead is None else pl.col("path").is_in(ahead.paths.implode())
-    n_workers = workers if isinstance(workers, int) and workers else usable_cpus()
+    n_workers = worker_count(workers) if isinstance(workers, int) else usable_cpus()
     per_worker = pending.height // (n_workers * TASKS_PER_WORKER)
     files_per_task = min(max(per_worker, FEWEST_FILES_PER_TASK), MOST_FILES_PER_TASK)
     how = (None, "") if ahead is None else (ahead.image, str(ahead.folder.absolute()))

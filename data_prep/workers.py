@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from data_prep.allocator import keep_freed_pictures
-from data_prep.errors import WorkerDied
+from data_prep.errors import ConfigError, WorkerDied
 from data_prep.progress import progress_bar
 
-__all__ = ["WorkerDied", "prepare_for_tasks", "run_tasks", "usable_cpus"]
+__all__ = ["WorkerDied", "prepare_for_tasks", "run_tasks", "usable_cpus", "worker_count"]
 
 TaskT = TypeVar("TaskT")
 ResultT = TypeVar("ResultT")
@@ -46,6 +46,7 @@ def run_tasks(
         size_of: how far a finished task moves the bar, in `unit`s.
 
     Raises:
+        ConfigError: a negative number of workers.
         WorkerDied: a worker was killed. Whatever `function` raises comes through as it is; tasks that wait
             are then not started.
     """
@@ -58,7 +59,7 @@ def run_tasks(
             from data_prep.cluster import run_on_cluster
 
             return run_on_cluster(function, tasks, workers, finished)
-        n_workers = min(workers or usable_cpus(), len(tasks)) if tasks else 1
+        n_workers = min(worker_count(workers), len(tasks)) if tasks else 1
         if n_workers > 1:
             return _run_in_pool(function, tasks, n_workers, finished)
         results = []
@@ -73,8 +74,19 @@ def prepare_for_tasks(workers: int | str) -> None:
 
     `workers` as for `run_tasks`, which does the same, but has to wait then.
     """
-    if isinstance(workers, int) and (workers or usable_cpus()) > 1:
+    if isinstance(workers, int) and worker_count(workers) > 1:
         _context()
+
+
+def worker_count(asked: int) -> int:
+    """Processes of this machine: as many as asked for, 0 is one for each CPU.
+
+    Raises:
+        ConfigError: fewer than none.
+    """
+    if asked < 0:
+        raise ConfigError(f"workers: {asked} given; expected a number of processes, or 0 for one on each CPU")
+    return asked or usable_cpus()
 
 
 def usable_cpus() -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from data_prep import workers
-from data_prep.workers import WorkerDied, _quota_of, prepare_for_tasks, run_tasks, usable_cpus
+from data_prep.errors import ConfigError
+from data_prep.workers import WorkerDied, _quota_of, prepare_for_tasks, run_tasks, usable_cpus, worker_count
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -46,6 +47,13 @@ def test_the_server_of_workers_is_started_ahead_where_there_will_be_one(n_worker
     monkeypatch.setattr(workers, "_context", lambda: started.append(n_workers))
     prepare_for_tasks(n_workers)
     assert len(started) == n_started
+
+
+def test_zero_workers_are_one_for_each_cpu_and_fewer_than_none_an_error():
+    assert worker_count(3) == 3 and worker_count(0) == usable_cpus()
+    for use in (worker_count, prepare_for_tasks, lambda n: run_tasks(abs, [-3], n, "abs")):
+        with pytest.raises(ConfigError, match=r"workers: -1 given; expected .* 0 for one on each CPU"):
+            use(-1)
 
 
 def test_a_dead_worker_is_an_error_that_says_what_to_do():

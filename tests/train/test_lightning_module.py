@@ -47,6 +47,17 @@ def test_loss_from_pixels_equals_loss_from_their_features(module):
     assert torch.allclose(from_pixels, torch.nn.functional.cross_entropy(8.0 * cosines, torch.tensor([2, 1])))
 
 
+def test_draws_hang_on_the_batch_and_not_on_what_was_drawn_before(module):
+    """As torch.manual_seed would have them, with the seed 0 + 1,000,003 x round + batch."""
+    drawn = []
+    for batch in (3, 4, 3):
+        module._seed_draws(batch)
+        drawn.append(torch.rand(4))
+        torch.manual_seed(batch)
+        assert torch.equal(drawn[-1], torch.rand(4))
+    assert torch.equal(drawn[0], drawn[2]) and not torch.equal(drawn[0], drawn[1])
+
+
 def test_domain_teachers_are_a_part_of_their_own_and_of_the_stored_state(module):
     teachers = DomainTeachers(torch.tensor([0, 1, 1]), width=16, dim=2, scale=8.0, temperature=0.1)
     module.objective.teachers = teachers

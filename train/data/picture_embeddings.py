@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from data_prep.crops import split_box
 from data_prep.errors import ConfigError
@@ -19,6 +18,8 @@ from data_prep.files import sha256_of_bytes
 from data_prep.images import Rejected, encoder_versions, prepare_image
 from data_prep.progress import progress_bar
 from data_prep.shard_plan import ImageSettings
+from data_prep.workers import worker_count
+from train.data.batch_loader import batch_loader
 from train.data.preprocessing import PreprocessSpec, normalise_batch, resize_image
 from train.data.row_cache import cached_rows
 
@@ -83,16 +84,14 @@ def cached_embeddings(
     name = sha256_of_bytes(json.dumps(whole, sort_keys=True).encode())[:20]
     encode, width = encoder
     return cached_rows(cache_dir / f"embeddings-{name}.npy", len(pictures.paths), width, pictures.batch_size,
-                       lambda first: _embedded_batches(pictures, encode, first, n_workers or os.cpu_count() or 1))
+                       lambda first: _embedded_batches(pictures, encode, first, worker_count(n_workers)))
 
 
 def _embedded_batches(
     pictures: RawPictures, encode: Callable[[Tensor], Tensor], first: int, n_workers: int
 ) -> Iterator[np.ndarray]:
     """Embeddings float32 [B, D] of batch `first` and of all after it."""
-    n_processes = n_workers if n_workers > 1 else 0
-    loader = DataLoader(pictures, batch_size=None, sampler=range(first, len(pictures)), num_workers=n_processes,
-                        multiprocessing_context="forkserver" if n_processes else None)
+    loader = batch_loader(pictures, n_workers if n_workers > 1 else 0, range(first, len(pictures)))
     with progress_bar(len(pictures.paths), "image embeddings", "image") as progress:
         progress.update(first * pictures.batch_size)
         for pixels in loader:
