@@ -165,11 +165,11 @@ def main(arguments: list[str]) -> int:
 
 
 _ABOUT = [
-    "UniFEx's stage (`train/configs/unifex.yaml`) on the quickstart's tower and on a ViT-S/16 (random weights), 128 px,",
-    "the sample world, a validation after each epoch. The seconds of the cached ways contain computing and writing the",
-    "features; mean of two runs, each in an empty folder. Limits: 8 times as fast, mMP@5 within 0.005. Augmented views",
-    "cost as many passes of the tower as there are views; training then draws from these in place of a new view in",
-    "each epoch.",
+    "UniFEx's stage (`train/configs/unifex.yaml`) on the quickstart's tower and a ViT-S/16 (random weights), both at",
+    "128 px, the sample world, a validation after each epoch. The seconds of the cached ways contain computing and",
+    "writing the features; mean of two runs, each in an empty folder. Limits: 8 times as fast, mMP@5 within 0.005.",
+    "Augmented views cost as many passes of the tower as there are views; training then draws from these in place of",
+    "a new view in each epoch.",
 ]
 
 if __name__ == "__main__":

@@ -174,6 +174,9 @@ def main() -> None:
                         help=f"which are left out, of {', '.join(pairs)} (default: each in turn)")
     parser.add_argument("--write", type=Path, help=f"also put the table into this file, under {HEADING!r}")
     options = parser.parse_args()
+    from train.cpu_settings import prepare_cpu
+
+    prepare_cpu()  # before torch is imported
     scores = {
         name: [score_run(name, pairs[pair], seed, options.shards, options.runs)
                for pair in options.pairs for seed in options.seeds]

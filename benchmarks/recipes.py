@@ -153,6 +153,9 @@ def main() -> None:
                         help="--no-train: the table of the runs that are finished")
     parser.add_argument("--write", type=Path, help=f"also put the table into this file, under {HEADING!r}")
     options = parser.parse_args()
+    from train.cpu_settings import prepare_cpu
+
+    prepare_cpu()  # before torch is imported
     options.runs.mkdir(parents=True, exist_ok=True)
     scores = score_untrained(options.shards, options.runs, options.seeds)
     for seed in options.seeds:
