@@ -1,4 +1,4 @@
-from benchmarks.recipes import RECIPES_PATH
+from benchmarks.recipes import RECIPES_PATH, load_recipes
 from benchmarks.specialists import HEADING, best_step, recipe_of, table_of
 from train.config import TrainConfig
 
@@ -38,3 +38,8 @@ def test_the_oracle_is_below_the_specialists_and_their_means_beside_them():
 
 def test_the_section_is_there_for_the_table():
     assert HEADING in RECIPES_PATH.with_name("RESULTS.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_both_stages_of_uscss_draw_domains_by_the_steps_of_the_specialists():
+    head, everything = (stage["sampler"] for stage in load_recipes()["uscss"]["stages"])
+    assert head == everything and head["kind"] == "specialist_steps" and len(head["steps_by_source"]) == 8
