@@ -14,9 +14,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
-from benchmarks.recipes import IMAGE_PX, load_recipes, run_module
+from benchmarks.recipes import IMAGE_PX, load_recipes, train_recipe
 from benchmarks.sections import put_table
 
 if TYPE_CHECKING:
@@ -49,17 +47,10 @@ def score_run(
     run_dir = runs_dir / f"{name}-without-{'-'.join(pair)}-seed{seed}"
     done = run_dir / "left_out.json"
     if not done.is_file():
-        run_dir.mkdir(parents=True, exist_ok=True)
         sources = sorted({entry.source for entry in load_manifest(shards_dir).classes})
         recipe = recipe_without(load_recipes()[name], pair, sources)
-        config_path = runs_dir / "configs" / f"{run_dir.name}.yaml"
-        config_path.parent.mkdir(exist_ok=True)
-        text = yaml.safe_dump({**recipe, "name": name, "seed": seed}, sort_keys=False)
-        config_path.write_text(text, encoding="utf-8")
-        features_dir = runs_dir / "features"
-        run_module("train.fit", str(config_path), "--resume", "--shards", str(shards_dir), "--run-dir", str(run_dir),
-                   "--features-dir", str(features_dir))
-        scores = score_untrained(pair, shards_dir, features_dir)
+        train_recipe({**recipe, "name": name, "seed": seed}, shards_dir, run_dir)
+        scores = score_untrained(pair, shards_dir, runs_dir / "features")
         scores |= score_trained(run_dir / "final.ckpt", pair, shards_dir)
         with writing_atomically(done) as unfinished_path:
             unfinished_path.write_text(json.dumps(scores, indent=1), encoding="utf-8")

@@ -38,15 +38,19 @@ def train_and_score(name: str, recipe: dict, seed: int, shards_dir: Path, runs_d
     evaluation = evaluation_of(name, seed, runs_dir)
     run_dir = evaluation.parent
     if not evaluation.is_file():
-        run_dir.mkdir(parents=True, exist_ok=True)
-        config_path = runs_dir / "configs" / f"{name}-seed{seed}.yaml"
-        config_path.parent.mkdir(exist_ok=True)
-        text = yaml.safe_dump({**recipe, "name": name, "seed": seed}, sort_keys=False)
-        config_path.write_text(text, encoding="utf-8")
-        places = ["--shards", str(shards_dir), "--run-dir", str(run_dir), "--features-dir", str(runs_dir / "features")]
-        run_module("train.fit", str(config_path), "--resume", *places)
+        train_recipe({**recipe, "name": name, "seed": seed}, shards_dir, run_dir)
         run_module("train.evaluate", str(run_dir / "final.ckpt"), "--shards", str(shards_dir))
     return json.loads(evaluation.read_text(encoding="utf-8"))["merged"]
+
+
+def train_recipe(recipe: dict, shards_dir: Path, run_dir: Path) -> None:
+    """Train the tree of a config, or go on with it. Beside the run's folder lie its config, in `configs`, and
+    `features`, which the runs there share."""
+    config_path = run_dir.parent / "configs" / f"{run_dir.name}.yaml"
+    config_path.parent.mkdir(parents=True, exist_ok=True)
+    config_path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    run_module("train.fit", str(config_path), "--resume", "--shards", str(shards_dir), "--run-dir", str(run_dir),
+               "--features-dir", str(run_dir.parent / "features"))
 
 
 def run_module(module: str, *arguments: str) -> None:

@@ -13,9 +13,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
-from benchmarks.recipes import load_recipes, run_module
+from benchmarks.recipes import load_recipes, run_module, train_recipe
 from benchmarks.sections import put_table, table
 
 HEADING = "## Specialists"
@@ -34,12 +32,8 @@ def train_specialist(domain: str, sources: list[str], options: argparse.Namespac
     name = f"specialist_{domain}"
     run_dir = options.runs / f"{name}-epochs{options.epochs}-seed{options.seed}"
     if not (run_dir / "final.ckpt").is_file():
-        config_path = options.runs / "configs" / f"{run_dir.name}.yaml"
-        config_path.parent.mkdir(parents=True, exist_ok=True)
         recipe = {**recipe_of(sources, options.epochs), "name": name, "seed": options.seed}
-        config_path.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
-        run_module("train.fit", str(config_path), "--resume", "--shards", str(options.shards), "--run-dir",
-                   str(run_dir), "--features-dir", str(options.runs / "features"))
+        train_recipe(recipe, options.shards, run_dir)
     return run_dir
 
 
