@@ -280,8 +280,8 @@ _ABOUT = [
 ]
 
 _ABOUT_STEPS = [
-    "Why 0.9 of decoding is missed: for a picture of 256 px the antialiased resize (`data_prep/shrink.py`) takes half",
-    "as long as decoding, and albumentations' changes of `standard` 0.7 to 1.0 times as long as both together.",
+    "Why 0.9 of decoding is missed: for a picture of 256 px the antialiased resize (`data_prep/shrink.py`) takes 0.6",
+    "times as long as decoding, and albumentations' changes of `standard` 0.6 to 1.2 times as long as both.",
 ]
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ class StageModule(pl.LightningModule):
         """
         seed = self.objective.seed + 1_000_003 * self.current_epoch + batch_index + 15_485_863 * rank()
         torch.default_generator.manual_seed(seed)
-        if self.device.type not in ("cpu", "meta"):  # these have no generator of their own
+        if self.device.type not in ("cpu", "meta"):  # the CPU's is the one above; meta tensors draw nothing
             torch.get_device_module(self.device).manual_seed(seed)
 
     def _classes_of(self, indices: Tensor) -> Tensor:

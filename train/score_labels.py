@@ -51,8 +51,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
         parser.error(f"--prompt {wrong[0]!r}: expected exactly one {{}} and no other braces")
     if any("=" not in entry for entry in options.class_names):
         parser.error("--class-names: expected SOURCE=CSV")
-    if options.batch_size < 1:
-        parser.error("--batch-size must be at least 1")
+    if options.batch_size < 1 or options.workers < 0:
+        parser.error("--batch-size must be at least 1 and --workers at least 0")
     return options
 
 
