@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from train.data.preprocessing import PreprocessSpec, normalise_batch
 from train.model.embedder import Embedder
-from train.processes import first_does, n_processes, rank, rows_of_all, whole_batch
+from train.processes import first_does, is_cut_up, n_processes, rank, rows_of_all, whole_batch
 from train.retrieval.protocol import EvaluationItems, headline_values, score_embeddings
 from train.stages.objective import Objective
 
@@ -69,11 +69,9 @@ class StageModule(pl.LightningModule):
         return (self.source_loss_sums / self.source_batches).cpu().numpy()
 
     def configure_model(self) -> None:
-        if not self.is_sharded:
-            return
-        from train.sharding import is_cut_up, shard_parts  # slow to import, and most runs need it not
+        if self.is_sharded and not is_cut_up(self.parameters()):
+            from train.sharding import shard_parts  # slow to import, and most runs need it not
 
-        if not is_cut_up(self):
             shard_parts(self.embedder, self.classifier, self.device_mesh["data_parallel"])
 
     def configure_optimizers(self) -> dict:

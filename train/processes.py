@@ -7,7 +7,7 @@ training's own group gives up on a silent peer after half an hour.
 
 import gc
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
@@ -175,6 +175,11 @@ def first_then_others(work: Callable[[], T]) -> T:
     results: list[T] = []
     first_does(lambda: results.append(work()))
     return results[0] if results else work()
+
+
+def is_cut_up(tensors: Iterable[Tensor]) -> bool:
+    """Whether any is a DTensor, cut up over the processes by FSDP; told without that type, which is slow to import."""
+    return any(hasattr(tensor, "full_tensor") for tensor in tensors)
 
 
 def shares_of(n_items: int, n_shares: int) -> list[np.ndarray]:

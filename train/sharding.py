@@ -29,11 +29,6 @@ def shard_parts(embedder: Embedder, classifier: nn.Module, mesh: DeviceMesh) -> 
             fully_shard(part, mesh=mesh)
 
 
-def is_cut_up(module: nn.Module) -> bool:
-    """Whether any of its parameters is spread over processes."""
-    return any(isinstance(parameter, DTensor) for parameter in module.parameters())
-
-
 def _blocks(tower: nn.Module) -> list[nn.Module]:
     """The modules of the longest list in the tower: a transformer's blocks; none in a tower without such a list."""
     lists = [m for m in tower.modules() if isinstance(m, nn.ModuleList | nn.Sequential)]

@@ -2,7 +2,8 @@ import torch
 from torch import nn
 
 from train.model.backbones import BackboneSpec, build_backbone
-from train.sharding import _blocks, is_cut_up, whole_state
+from train.processes import is_cut_up
+from train.sharding import _blocks, whole_state
 
 
 def test_the_blocks_of_a_transformer_are_found_and_a_plain_tower_has_none():
@@ -15,5 +16,5 @@ def test_the_blocks_of_a_transformer_are_found_and_a_plain_tower_has_none():
 def test_a_whole_module_s_state_is_its_state_dict():
     module = nn.Linear(3, 2)
     state = whole_state(module)
-    assert not is_cut_up(module) and state.keys() == module.state_dict().keys()
+    assert not is_cut_up(module.parameters()) and state.keys() == module.state_dict().keys()
     assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())

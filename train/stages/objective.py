@@ -14,6 +14,7 @@ from train.losses.domain_teachers import DomainTeachers
 from train.losses.margin_softmax import margin_softmax_loss
 from train.losses.similarity_distillation import similarity_distillation_loss
 from train.model.embedder import Embedder
+from train.processes import is_cut_up
 from train.stages.data import TrainingSet
 from train.stages.margin import build_margin
 
@@ -104,7 +105,7 @@ class Objective:
         """Whether the softmax over so many logits makes no table of them; teachers learn from that table."""
         if self.teachers is not None or not getattr(self.margin, "has_parts", False):
             return False
-        if hasattr(classifier.centres, "full_tensor"):  # cut up by FSDP, whole only inside the classifier's forward
+        if is_cut_up(classifier.parameters()):  # centres that are whole only inside the classifier's forward
             return False
         n_classes, n_sub_centres, _ = classifier.centres.shape
         return n_images * n_classes * n_sub_centres > self.chunk_above_logits

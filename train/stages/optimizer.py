@@ -10,6 +10,7 @@ from train.config import ScheduleConfig, StageConfig
 from train.optim.param_groups import build_param_groups, decay_by_depth
 from train.optim.sam import SAM
 from train.optim.schedule import Schedule
+from train.processes import is_cut_up
 
 
 def build_optimizer(
@@ -45,9 +46,8 @@ def _optimizer(stage: StageConfig, groups: list[dict]) -> torch.optim.Optimizer:
     not hand to it."""
     options = stage.optimizer
     parameters = [parameter for group in groups for parameter in group["params"]]
-    is_cut_up = any(hasattr(parameter, "device_mesh") for parameter in parameters)  # DTensor, slow to import
     devices = {parameter.device.type for parameter in parameters}
-    fused = devices <= {"cpu", "cuda"} and stage.precision != "16-mixed" and not is_cut_up
+    fused = devices <= {"cpu", "cuda"} and stage.precision != "16-mixed" and not is_cut_up(parameters)
     if options.kind == "sam":
         return SAM(groups, options.rho)
     if options.kind == "sgd":

@@ -142,7 +142,7 @@ def test_fused_and_plain_steps_are_the_same(make_config, kind):
 def test_weights_that_are_cut_up_are_stepped_plainly(make_config):
     """torch has no fused SGD for a DTensor, which says where its parts lie."""
     layer = torch.nn.Linear(3, 4)
-    layer.weight.device_mesh = "two processes"
+    layer.weight.full_tensor = "of two processes"
     stage = make_config({"optimizer": {"kind": "sgd", "lr": 0.1}}).stages[0]
     named = [(f"head.{name}", parameter) for name, parameter in layer.named_parameters()]
     assert not build_optimizer(stage, named, 800, 800)["optimizer"].defaults["fused"]
