@@ -190,19 +190,33 @@ class ViewConfig(BaseModel, extra="forbid", frozen=True):
 
 
 class ProjectionConfig(BaseModel, extra="forbid", frozen=True):
-    """After training: to `out_dim` numbers along the main axes of the train images' embeddings.
+    """After training: from a wider head to `out_dim` numbers, fitted on images of the sources that were trained on.
 
+    kind     `pca`: along the main axes of their embeddings. `similarity`: from there on, to what keeps their
+             similarities best (`fit_similarity_projection`): those in the wide embedding and, to `tower_share`, those
+             in the tower's features, which labels have shaped less
     after    where it is applied: `raw` is the head's output (folded into its last linear layer where there is one),
              `unit` is that made unit length
     fitted_on  the same by default; 6th place fitted on `raw` and applied after `unit`
     """
 
-    kind: Literal["pca"] = "pca"
+    kind: Literal["pca", "similarity"] = "pca"
     out_dim: int = Field(default=64, gt=0)
     whitening: float = Field(default=0.0, ge=0, le=1, description="0 PCA ... 1 whitened")
+    tower_share: float | None = Field(default=None, ge=0, le=1, description="for similarity")
+    temperature: float | None = Field(default=None, gt=0, description="for similarity: in units of the cosine")
     after: Literal["raw", "unit"] = "unit"
     fitted_on: Literal["raw", "unit"] | None = None
     images: int = Field(default=20_000, gt=0, description="at most so many train images, chosen by a stable hash")
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> "ProjectionConfig":
+        for name in ("tower_share", "temperature"):
+            if (self.kind == "similarity") != (getattr(self, name) is not None):
+                raise ValueError(f"{name} belongs to kind similarity, which needs it; kind is {self.kind!r}")
+        if self.kind == "similarity" and (self.fitted_on or self.after) != self.after:
+            raise ValueError(f"kind similarity is fitted on what it is applied after: fitted_on must be {self.after!r}")
+        return self
 
 
 class TrainConfig(BaseModel, extra="forbid", frozen=True):

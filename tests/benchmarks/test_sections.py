@@ -40,7 +40,8 @@ def test_a_section_is_replaced_and_its_neighbours_stay(tmp_path):
 def test_peak_memory_counts_what_is_freed_again():
     import numpy as np
 
-    assert 70 < peak_mb_of(lambda: np.ones(80_000_000, np.uint8).sum()) < 120
+    # Not quite 80: the system may take idle pages of the process meanwhile.
+    assert 60 < peak_mb_of(lambda: np.ones(80_000_000, np.uint8).sum()) < 120
     assert peak_mb_of(lambda: None) < 20
     assert process_peak_mb() > 10
 

@@ -72,6 +72,10 @@ def test_a_run_without_stages_says_its_image_size():
     ("views=[{zoom: 2}]", r"views\.0\.zoom: unknown key; known: at, crop, flip, image_px, resize"),
     ("views=[{at: top_left}]", "at: top_left without a crop is the whole picture"),
     ("views=[{at: middle, crop: 0.9}]", "bottom_left"),
+    ("projection={tower_share: 0.4}", "tower_share belongs to kind similarity, which needs it; kind is 'pca'"),
+    ("projection={kind: similarity, tower_share: 0.4}", "temperature belongs to kind similarity, which needs it"),
+    ("projection={kind: similarity, tower_share: 0.4, temperature: 0.1, fitted_on: raw}",
+     "kind similarity is fitted on what it is applied after: fitted_on must be 'unit'"),
     ("projection={out_dim: 65}", r"projection\.out_dim 65 is above head\.out_dim 64"),
 ])
 def test_views_and_projection_are_checked(override, part):

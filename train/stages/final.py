@@ -45,7 +45,7 @@ def write_final(
     to_device(embedder, config.accelerator)
     if config.projection is not None:
         plain = replace(spec, views=(View(),))
-        reader = ShardReader(shards_dir, "train", left_out=left_out)
+        reader = ShardReader(shards_dir, "train", trained_sources(config), left_out)
         fitted = fit_projection(embedder, reader, plain, config.projection, config.seed)
         embedder, head_spec = projected(embedder, head_spec, fitted, config.projection.after)
         to_device(embedder, config.accelerator)
@@ -55,6 +55,13 @@ def write_final(
     scores = stored_scores(validation_values(embeddings, items_of(validation.table)))
     save_checkpoint(path, embedder.cpu(), head_spec, spec, classes, chosen.meta | {"val": scores})
     return path
+
+
+def trained_sources(config: TrainConfig) -> tuple[str, ...] | None:
+    """Those that any stage trains on; None: all."""
+    if not config.stages or any(stage.sources is None for stage in config.stages):
+        return None
+    return tuple(sorted({source for stage in config.stages for source in stage.sources}))
 
 
 def final_preprocess(config: TrainConfig, of_stage: PreprocessSpec) -> PreprocessSpec:

@@ -1,4 +1,4 @@
-"""PCA after training: fitted on the train images' embeddings, made part of the head."""
+"""A projection after training: fitted on the train images' embeddings, made part of the head."""
 
 import copy
 
@@ -16,6 +16,7 @@ from train.model.embedder import Embedder
 from train.model.heads import folded, with_projection
 from train.model.image_model import projection_layer
 from train.retrieval.projection import Projection, fit_partly_whitened, unit_rows
+from train.retrieval.similarity_projection import fit_similarity_projection, wide_similarities
 
 _BATCH = 64
 
@@ -23,34 +24,40 @@ _BATCH = 64
 def fit_projection(
     embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, config: ProjectionConfig, seed: int
 ) -> Projection:
-    """The principal axes of what the head gives for train images under one plain view.
+    """From what the head gives for train images under one plain view to the numbers of the embedding.
 
     Raises:
         ConfigError: the embeddings span fewer directions than `config.out_dim`.
     """
-    outputs = raw_outputs(embedder, reader, spec, choose_rows(reader, config.images, seed))
+    outputs, features = outputs_and_features(embedder, reader, spec, choose_rows(reader, config.images, seed))
+    teacher = wide_similarities(outputs, features, config.tower_share) if config.kind == "similarity" else None
     if (config.fitted_on or config.after) == "unit":
         outputs = unit_rows(outputs)
     try:
-        return fit_partly_whitened(outputs, config.out_dim, config.whitening)
+        axes = fit_partly_whitened(outputs, config.out_dim, config.whitening)
     except ValueError as error:
         raise ConfigError(f"projection: {error}") from error
+    return axes if teacher is None else fit_similarity_projection(outputs, teacher, axes, config.temperature, seed)
 
 
 @torch.no_grad()
-def raw_outputs(embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, rows: list[int]) -> np.ndarray:
-    """float32 [N, out_dim] of the samples `rows`, before unit length; `embedder` in evaluation mode, on any device."""
+def outputs_and_features(
+    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, rows: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """float32 [N, out_dim] of the head before unit length, and [N, width] of the tower, of the samples `rows`;
+    `embedder` in evaluation mode, on any device."""
     device = next(embedder.parameters()).device
-    parts = []
+    outputs, towers = [], []
     with progress_bar(len(rows), "projection", "image") as progress:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             pixels = torch.from_numpy(np.stack([np.asarray(resize_image(reader.image(row), spec)) for row in batch]))
             features = embedder.features(normalise_batch(pixels.to(device), spec))
             sizes_px = torch.from_numpy(reader.table.sizes_px[batch]).to(device)
-            parts.append(embedder.project_raw(features, sizes_px).cpu().numpy())
+            outputs.append(embedder.project_raw(features, sizes_px).cpu().numpy())
+            towers.append(features.float().cpu().numpy())
             progress.update(len(batch))
-    return np.concatenate(parts)
+    return np.concatenate(outputs), np.concatenate(towers)
 
 
 def projected(embedder: Embedder, head_spec: dict, fitted: Projection, after: str) -> tuple[Embedder, dict]:

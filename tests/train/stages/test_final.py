@@ -12,10 +12,11 @@ from train.data.readers import ShardReader
 from train.evaluate import main as evaluate
 from train.lightning_module import validation_values
 from train.model.backbones import BackboneSpec, build_backbone
-from train.retrieval.projection import fit_pca, unit_rows
+from train.retrieval.projection import fit_partly_whitened, fit_pca, unit_rows
+from train.retrieval.similarity_projection import fit_similarity_projection, wide_similarities
 from train.stages.data import items_of
-from train.stages.final import check_views
-from train.stages.projection import raw_outputs
+from train.stages.final import check_views, trained_sources
+from train.stages.projection import outputs_and_features
 from train.stages.runner import Places, run_stages
 
 VIEWS = [{}, {"flip": True}, {"image_px": 24}]
@@ -60,7 +61,8 @@ def test_the_projection_is_fit_pca_by_hand(packed, tmp_path, make_config, after,
     stage, final = (load_checkpoint(tmp_path / name) for name in ("stage-1-one.ckpt", "final.ckpt"))
     train, val = ShardReader(packed, "train"), ShardReader(packed, "val")
     raw_train, raw_val = (
-        raw_outputs(stage.embedder, reader, stage.preprocess, list(range(len(reader)))) for reader in (train, val)
+        outputs_and_features(stage.embedder, reader, stage.preprocess, list(range(len(reader))))[0]
+        for reader in (train, val)
     )
     pca = fit_pca(unit_rows(raw_train) if (fitted_on or after) == "unit" else raw_train, 3, whiten=False)
     expected = pca.project(unit_rows(raw_val) if after == "unit" else raw_val)
@@ -71,6 +73,33 @@ def test_the_projection_is_fit_pca_by_hand(packed, tmp_path, make_config, after,
     assert len(final.embedder.head) == (2 if after == "raw" else 4)
     scores = validation_values(expected, items_of(val.table))
     assert final.meta["val"]["mMP@5"] == pytest.approx(scores["val/mMP@5"], abs=0.02)
+
+
+@pytest.mark.parametrize("after", ["unit", "raw"])
+def test_a_projection_by_similarity_starts_at_pca_and_hears_head_and_tower(packed, tmp_path, make_config, after):
+    projection = {"kind": "similarity", "tower_share": 0.4, "temperature": 0.1, "after": after, "whitening": 0.5,
+                  "out_dim": 3}
+    run_stages(make_config({}, projection=projection, seed=7), Places(packed, tmp_path), resume=False)
+    stage, final = (load_checkpoint(tmp_path / name) for name in ("stage-1-one.ckpt", "final.ckpt"))
+    train, val = ShardReader(packed, "train"), ShardReader(packed, "val")
+    (outputs, features), (of_val, _) = (
+        outputs_and_features(stage.embedder, reader, stage.preprocess, list(range(len(reader))))
+        for reader in (train, val)
+    )
+    teacher = wide_similarities(outputs, features, 0.4)
+    if after == "unit":
+        outputs, of_val = unit_rows(outputs), unit_rows(of_val)
+    start = fit_partly_whitened(outputs, 3, 0.5)
+    expected = fit_similarity_projection(outputs, teacher, start, 0.1, seed=7).project(of_val)
+    assert np.allclose(embed_samples(final.model, val), expected, atol=1e-4)
+    assert not np.allclose(start.project(of_val), expected, atol=1e-2)
+
+
+def test_a_projection_is_fitted_on_the_sources_that_were_trained_on(make_config):
+    assert trained_sources(make_config({})) is None
+    two = make_config({"sources": ["b", "a"]}, {"name": "two", "sources": ["c", "a"]})
+    assert trained_sources(two) == ("a", "b", "c")
+    assert trained_sources(make_config({"sources": ["b"]}, {"name": "two"})) is None
 
 
 def test_more_axes_than_the_embeddings_span_is_an_error(packed, tmp_path, make_config):
