@@ -116,7 +116,13 @@ def rebuild_member(content: dict, path: Path) -> tuple[Embedder, PreprocessSpec]
 
 def write_content(path: Path, content: dict) -> None:
     """Save a checkpoint's content under its name once it is whole."""
-    with writing_atomically(Path(path)) as unfinished_path, open(unfinished_path, "wb") as stream:
+    with writing_atomically(Path(path)) as unfinished_path:
+        stream_content(unfinished_path, content)
+
+
+def stream_content(path: Path, content: dict) -> None:
+    """Save without a second copy in memory, to a file that is incomplete if it fails. A full disk is an OSError."""
+    with open(path, "wb") as stream:
         try:
             torch.save(content, stream)
         except RuntimeError as error:  # what torch makes of a full disk

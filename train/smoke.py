@@ -69,10 +69,13 @@ def _stride(config: TrainConfig, stage: StageConfig) -> int | None:
 
 
 def _small_head(config: TrainConfig) -> HeadConfig:
-    """An identity is as wide as the narrow tower; other heads stay."""
-    if config.head.kind != "identity" or _patch_px(config.backbone) is None:
-        return config.head
-    return config.head.model_copy(update={"out_dim": NARROW_WIDTH})
+    """An identity is as wide as the narrow tower, and one that starts as its main axes has no more of them; others
+    stay."""
+    head = config.head
+    too_wide = head.init == "pca" and head.out_dim > NARROW_WIDTH
+    if _patch_px(config.backbone) is None or not (head.kind == "identity" or too_wide):
+        return head
+    return head.model_copy(update={"out_dim": NARROW_WIDTH})
 
 
 def _small_tower(backbone: BackboneConfig) -> BackboneConfig:

@@ -44,9 +44,9 @@ RECIPES = {
     "rank78": (1, B16, 768 * 64 + 64),
     "unifex": (1, SO400M_14_384, 1152 * 64 + 64),
     "unifex_class_size": (1, SO400M_14_384, 1152 * 64 + 64),
-    "unified_h14": (3, H14_TOKEN, 1280 * 64 + 64),
+    "unified_h14": (3, H14_TOKEN, 1280 * 256 + 256),
     # 256 and not 729 positions, patches of 16 and not 14 px.
-    "unified_siglip2": (3, SO400M_14_384 + 1152 * (256 - 729 + 3 * (16**2 - 14**2)), 1152 * 64 + 64),
+    "unified_siglip2": (3, SO400M_14_384 + 1152 * (256 - 729 + 3 * (16**2 - 14**2)), 1152 * 256 + 256),
     "vith14": (3, H14, 1024 * 64 + 64),
     "quickstart": (3, LITE0, 1280 * 64 + 64),
     "pocket": (3, LITE0, 1280 * 64 + 64),

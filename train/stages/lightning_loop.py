@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from data_prep.errors import ConfigError
 from data_prep.progress import is_watched
+from train.checkpoint import stream_content
 from train.config import StageConfig, TrainConfig
 from train.lightning_module import StageModule
 from train.processes import launch_of, local_rank, n_processes, patient_group, rank
@@ -102,7 +103,7 @@ class StreamedStates(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
         """Write under `path`, which may be left incomplete: see `write_state`."""
-        torch.save(checkpoint, path)
+        stream_content(Path(path), checkpoint)
 
 
 def _environment() -> list[SLURMEnvironment]:

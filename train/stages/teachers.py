@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from data_prep.errors import ConfigError
-from data_prep.files import writing_atomically
+from train.checkpoint import write_content
 from train.config import StageConfig
 from train.losses.domain_teachers import DomainTeachers
 from train.stages.centres import carry_centres, centres_so_far
@@ -43,8 +43,7 @@ def save_teachers(path: Path, teachers: DomainTeachers, data: TrainingSet, befor
         layers_before, classes_before = _read(before)
         layers, classes = centres_so_far(layers, layers_before), centres_so_far(classes, classes_before)
     content = {"layers": layers[0], "domains": list(layers[1]), "centres": classes[0], "class_names": list(classes[1])}
-    with writing_atomically(path) as unfinished_path:
-        torch.save(content, unfinished_path)
+    write_content(path, content)
 
 
 def _layers(teachers: DomainTeachers) -> Tensor:
