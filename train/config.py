@@ -214,7 +214,7 @@ class ProjectionConfig(BaseModel, extra="forbid", frozen=True):
         for name in ("tower_share", "temperature"):
             if (self.kind == "similarity") != (getattr(self, name) is not None):
                 raise ValueError(f"{name} belongs to kind similarity, which needs it; kind is {self.kind!r}")
-        if self.kind == "similarity" and (self.fitted_on or self.after) != self.after:
+        if self.kind == "similarity" and self.fitted_on not in (None, self.after):
             raise ValueError(f"kind similarity is fitted on what it is applied after: fitted_on must be {self.after!r}")
         return self
 

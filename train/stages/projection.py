@@ -29,8 +29,10 @@ def fit_projection(
     Raises:
         ConfigError: the embeddings span fewer directions than `config.out_dim`.
     """
-    outputs, features = outputs_and_features(embedder, reader, spec, choose_rows(reader, config.images, seed))
-    teacher = wide_similarities(outputs, features, config.tower_share) if config.kind == "similarity" else None
+    by_similarity = config.kind == "similarity"
+    outputs, features = outputs_and_features(
+        embedder, reader, spec, choose_rows(reader, config.images, seed), keep_features=by_similarity)
+    teacher = wide_similarities(outputs, features, config.tower_share) if by_similarity else None
     if (config.fitted_on or config.after) == "unit":
         outputs = unit_rows(outputs)
     try:
@@ -42,10 +44,10 @@ def fit_projection(
 
 @torch.no_grad()
 def outputs_and_features(
-    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, rows: list[int]
-) -> tuple[np.ndarray, np.ndarray]:
-    """float32 [N, out_dim] of the head before unit length, and [N, width] of the tower, of the samples `rows`;
-    `embedder` in evaluation mode, on any device."""
+    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, rows: list[int], keep_features: bool = True
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """float32 [N, out_dim] of the head before unit length, and [N, width] of the tower (None where they need not be
+    kept: half a GB for 130,000 images), of the samples `rows`; `embedder` in evaluation mode, on any device."""
     device = next(embedder.parameters()).device
     outputs, towers = [], []
     with progress_bar(len(rows), "projection", "image") as progress:
@@ -55,9 +57,10 @@ def outputs_and_features(
             features = embedder.features(normalise_batch(pixels.to(device), spec))
             sizes_px = torch.from_numpy(reader.table.sizes_px[batch]).to(device)
             outputs.append(embedder.project_raw(features, sizes_px).cpu().numpy())
-            towers.append(features.float().cpu().numpy())
+            if keep_features:
+                towers.append(features.float().cpu().numpy())
             progress.update(len(batch))
-    return np.concatenate(outputs), np.concatenate(towers)
+    return np.concatenate(outputs), np.concatenate(towers) if keep_features else None
 
 
 def projected(embedder: Embedder, head_spec: dict, fitted: Projection, after: str) -> tuple[Embedder, dict]:
