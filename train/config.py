@@ -1,5 +1,6 @@
 """What a training run may say: one frozen, typed tree read from YAML. Only run files and `stages.py` see it."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -164,6 +165,8 @@ class StageConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("optimizer sam cannot take two gradients under a loss scaler: use bf16-mixed or 32-true")
         if self.margin.kind == "adacos" and self.classifier.competition == "per_domain":
             raise ValueError("margin adacos measures all classes at once: it needs classifier.competition: joint")
+        if self.distillation is not None and self.batch_size == 1:
+            raise ValueError("distillation compares the images of a batch: give batch_size 2 or more")
         if self.sampler.kind == "by_loss" and self.rounds == 1:
             raise ValueError("sampler by_loss weighs the sources anew after each round: give rounds above 1")
         return self
@@ -259,6 +262,11 @@ class TrainConfig(BaseModel, extra="forbid", frozen=True):
             raise ValueError("without stages there is no image size: give export_image_px")
         if self.stages and self.stages[0].classifier.start == "keep":
             raise ValueError("stages.0: there are no centres to keep before the first stage")
+        for number, (before, stage) in enumerate(pairwise(self.stages), start=1):
+            n_before, n_wanted = before.classifier.n_sub_centres, stage.classifier.n_sub_centres
+            if stage.classifier.start == "keep" and n_wanted != n_before:
+                raise ValueError(f"stages.{number} ({stage.name}): classifier.start keep needs the n_sub_centres of "
+                                 f"the stage before, {n_before}; got {n_wanted}")
         if len(set(self.views)) != len(self.views):
             raise ValueError("views: the same view twice changes nothing but the cost")
         if self.projection is not None and self.projection.out_dim > self.head.out_dim:

@@ -43,6 +43,9 @@ class MarginConfig(BaseModel, extra="forbid", frozen=True):
                                  f"check {name!r}")
         if self.kind != "arcface" and (self.growth_per_epoch or self.rare_class_margin_rad is not None):
             raise ValueError(f"growth_per_epoch and rare_class_margin_rad are for arcface, not {self.kind!r}")
+        if self.rare_class_margin_rad is not None and self.rare_class_margin_rad < self.margin_rad:
+            raise ValueError(f"rare_class_margin_rad {self.rare_class_margin_rad} is below margin_rad "
+                             f"{self.margin_rad}; margins grow as classes get rarer")
         if self.class_size_mapping != "power" and self.rare_class_margin_rad is None:
             raise ValueError("class_size_mapping needs rare_class_margin_rad")
         return self

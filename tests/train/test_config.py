@@ -41,6 +41,7 @@ FROZEN_TOWER = [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "sca
     ({"lr_rules": [{"scale": 1}]}, "match or blocks"),
     ({"lr_rules": [{"match": ".*", "blocks": [0, 2], "scale": 1}]}, "match or blocks"),
     ({"lr_rules": [{"blocks": [5, 5], "scale": 1}]}, "0 <= first < end"),
+    ({"distillation": {"weight": 1.0}, "batch_size": 1}, "give batch_size 2 or more"),
     ({"lr_rules": [{"match": ".*", "frozen": True, "weight_decay": 0.1}]}, "frozen parameters have no weight_decay"),
 ])
 def test_contradictions_are_errors(change, part):
@@ -57,6 +58,13 @@ def test_unknown_key_names_the_known_ones():
 def test_first_stage_cannot_keep_centres():
     with pytest.raises(ConfigError, match="no centres to keep"):
         load_train_config("quickstart", ("stages.0.classifier.start=keep",))
+
+
+def test_kept_centres_are_as_many_as_those_of_the_stage_before(make_config):
+    kept = {"name": "two", "classifier": {"start": "keep", "n_sub_centres": 2}}
+    make_config({"classifier": {"n_sub_centres": 2}}, kept)
+    with pytest.raises(ConfigError, match=r"stages\.1 \(two\): classifier\.start keep.*sub_centres.*before, 1; got 2"):
+        make_config({}, kept)
 
 
 def test_a_run_without_stages_says_its_image_size():

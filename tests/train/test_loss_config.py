@@ -7,6 +7,8 @@ from train.loss_config import DomainTeachersConfig, MarginConfig
     ({"kind": "arcface"}, "takes margin_rad"),
     ({"kind": "none", "margin_rad": 0.1}, "takes no margin"),
     ({"kind": "cosface", "margin_cos": 0.3, "growth_per_epoch": 0.1}, "are for arcface"),
+    ({"margin_rad": 0.5, "rare_class_margin_rad": 0.2}, "rare_class_margin_rad 0.2 is below margin_rad 0.5"),
+    ({"margin_rad": 0.5, "rare_class_margin_rad": 0.2, "class_size_mapping": "cosine"}, "is below margin_rad"),
     ({"kind": "arcface", "margin_rad": 0.2, "class_size_mapping": "cosine"}, "needs rare_class_margin_rad"),
 ])
 def test_contradictions_are_errors(margin, part):

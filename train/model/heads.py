@@ -129,13 +129,20 @@ def start_as_pca(head: nn.Module, features: Tensor, whitening: float, length: fl
         whitening: axis a is divided by its deviation (relative to the first axis') to this power: 0 is plain PCA,
             1 whitens.
         length: of the first axis' weights. It changes no embedding, but how far a learning rate turns the layer.
+
+    Raises:
+        ConfigError: what reaches the layer spans fewer directions than it has outputs.
+        ValueError: a head that does not end in its only linear layer.
     """
     *before, linear = head
     if not isinstance(linear, nn.Linear) or any(isinstance(module, nn.Linear) for module in before):
         raise ValueError("expected a head that ends in its only linear layer")
     with torch.no_grad():
         inputs = nn.Sequential(*before).eval()(features)
-    projection = fit_partly_whitened(inputs.numpy(), linear.out_features, whitening)
+    try:
+        projection = fit_partly_whitened(inputs.numpy(), linear.out_features, whitening)
+    except ValueError as error:
+        raise ConfigError(f"head.init pca: {error}; expected a smaller head.out_dim, or more images") from error
     matrix = projection.matrix * length
     linear.weight.data.copy_(torch.from_numpy(matrix))
     linear.bias.data.copy_(torch.from_numpy(-matrix @ projection.mean))

@@ -93,3 +93,9 @@ def test_a_head_starts_at_the_principal_axes_of_what_reaches_it(kind):
 def test_only_a_single_linear_layer_can_start_as_pca():
     with pytest.raises(ValueError, match="only linear layer"):
         start_as_pca(build_head("mlp", 4, 2, 3), torch.randn(9, 4), 0.0, 1.0)
+
+
+def test_fewer_directions_than_the_head_has_outputs_are_the_user_s_to_change():
+    features = torch.randn(50, 2) @ torch.randn(2, 6)
+    with pytest.raises(ConfigError, match=r"head\.init pca: PCA to 3 dimensions: 50 features \[6\] span only 2"):
+        start_as_pca(build_head("linear", 6, 3), features, 0.0, 1.0)
