@@ -35,8 +35,11 @@ def build_optimizer(
     optimizer = _optimizer(stage, groups)
     factor = _schedule(stage.schedule, n_images, n_images_per_epoch)
     images_per_step = stage.batch_size * stage.accumulate_batches
-    # + 1: with a warm-up from 0 the first step would otherwise do nothing.
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor((step + 1) * images_per_step))
+    # A step has the rate of its end: with a warm-up from 0 the first would otherwise do nothing. The only step of a
+    # stage that falls to 0 by its end has the rate of its middle, for the same reason.
+    is_idle = n_images <= images_per_step and factor(images_per_step) == 0
+    into_step = n_images / 2 if is_idle else images_per_step
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(step * images_per_step + into_step))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

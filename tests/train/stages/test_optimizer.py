@@ -89,6 +89,17 @@ def test_epochs_of_the_schedule_are_counted_in_images(make_config, parts):
     assert rates_of(stage, parts, 32, 16, 4) == pytest.approx([0.25, 0.5, 0.75, 1.0])
 
 
+@pytest.mark.parametrize("kind", ["cosine", "linear"])
+def test_the_only_step_of_a_stage_does_something(make_config, parts, kind):
+    sgd = {"kind": "sgd", "lr": 1.0, "momentum": 0.0}
+    stage = make_config({"optimizer": sgd, "schedule": {"kind": kind}}).stages[0]
+    assert rates_of(stage, parts, 8, 8, 1) == pytest.approx([0.5])
+    assert rates_of(stage, parts, 16, 16, 2) == pytest.approx([0.5, 0.0])  # of more steps the last is at the end
+    for schedule, rate in (({"final_scale": 0.1}, 0.1), ({"warmup_images": 8}, 1.0)):  # these never were idle
+        stage = make_config({"optimizer": sgd, "schedule": {"kind": kind, **schedule}}).stages[0]
+        assert rates_of(stage, parts, 8, 8, 1) == pytest.approx([rate])
+
+
 @pytest.mark.parametrize("schedule, part", [
     ({"kind": "exponential"}, "drop_every_epochs belongs to kind exponential"),
     ({"kind": "step"}, "drop_at_epochs belongs to kind step"),
