@@ -88,8 +88,15 @@ def teacher_features(
 
 
 def set_resolution(backbone: Backbone, image_px: int, patch_stride: int | None) -> None:
-    """Fit a transformer's position grid to the stage's image size and patch stride; other towers take any size."""
+    """Fit a transformer's position grid to the stage's image size and patch stride; other towers take any size.
+
+    Raises:
+        ConfigError: a stride for a tower that keeps its own, with which its checkpoint could not be read again.
+    """
     stride = patch_stride or backbone.spec.patch_stride
+    if stride is not None and backbone.kind != "open_clip":
+        raise ConfigError(f"backbone {backbone.arch!r}: patch_stride {stride} is for open_clip towers; a "
+                          f"{backbone.kind} tower keeps its own, expected null")
     if backbone.kind == "open_clip":
         from train.model.backbones.open_clip_tower import set_position_grid
 

@@ -57,6 +57,14 @@ def test_every_kind_of_tower_changes_its_resolution(make_config, kind, arch, bef
         assert backbone(torch.zeros(1, 3, after, after)).shape == (1, backbone.width)
 
 
+@pytest.mark.parametrize("kind, arch", [("timm", "vit_tiny_patch16_224"), ("tiny", "conv16")])
+def test_only_a_tower_of_open_clip_takes_a_stride(make_config, kind, arch):
+    backbone = starting_backbone(make_config({}, backbone={"kind": kind, "arch": arch, "weights": None}), 32)
+    with pytest.raises(ConfigError, match=f"backbone '{arch}': patch_stride 12 is for open_clip towers; a {kind}"):
+        set_resolution(backbone, 32, 12)
+    assert backbone.spec.patch_stride is None  # what its checkpoint says
+
+
 @pytest.mark.parametrize("kind, arch", [("timm", "vit_tiny_patch16_224"), ("open_clip", "ViT-B-32")])
 def test_gradient_checkpointing_changes_no_gradient(kind, arch):
     backbone = build_backbone(BackboneSpec(kind, arch, None, 32, narrow_width=16))
