@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,15 @@ from train.stages.lightning_loop import fit_module
 from train.stages.objective import build_objective
 from train.stages.off_the_shelf import write_off_the_shelf
 from train.stages.optimizer import build_optimizer
-from train.stages.run_folder import Places, check_shards, claim_run_dir, damaged_samples, step_reached_in
+from train.stages.preflight import check_stages, check_validation_pictures
+from train.stages.run_folder import (
+    Places,
+    check_shards,
+    claim_run_dir,
+    damaged_samples,
+    only_run_in,
+    step_reached_in,
+)
 from train.stages.start import (
     preprocess_of,
     set_gradient_checkpointing,
@@ -72,19 +81,33 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
     With several processes (`join_processes`) all call this; the first one writes.
 
     Raises:
-        ConfigError: the folder holds another run, or this one unfinished and `resume` is off; shards that changed.
+        ConfigError: the folder is in use, holds another run, or this one unfinished and `resume` is off; shards that
+            changed or val pictures that are damaged; a stage still to come that cannot begin (`check_stages`).
         TrainingError, WorkerDied: see `named_faults` and `FiniteLoss`.
         Stopped: asked to stop, after the state was written.
     """
     check_trackers(config.tracking)
     manifest_sha256 = check_shards(config, places.shards_dir)
-    first_does(lambda: claim_run_dir(config, places.run_dir, resume))
+    with ExitStack() as held:  # by the first process, for all of them
+        first_does(lambda: held.enter_context(only_run_in(places.run_dir)))
+        first_does(lambda: claim_run_dir(config, places.run_dir, resume))
+        return _run_stages_in(config, places, manifest_sha256)
+
+
+def _run_stages_in(config: TrainConfig, places: Places, manifest_sha256: str) -> Path:
+    """The stages, in a folder that is this run's."""
     places = replace(places, left_out=damaged_samples(config, places))
+    to_come = [i for i, stage in enumerate(config.stages) if not places.stage_path(i, stage).is_file()]
+    if to_come or not config.stages:
+        first_does(lambda: check_validation_pictures(places.shards_dir))
     if not config.stages:
         start_path = places.run_dir / "off_the_shelf.ckpt"
         first_does(lambda: write_off_the_shelf(
             config, places.shards_dir, start_path, places.cache_dir, places.left_out))
         return _finish(config, [start_path], places)
+    # Read once for the checks and for all stages: the headers of every shard take a minute a million images.
+    read_data = cache(lambda sources: read_training_set(places.shards_dir, sources, places.left_out))
+    check_stages(config, to_come, read_data)
     progress: Progress | None = None
     for index, stage in enumerate(config.stages):
         path = places.stage_path(index, stage)
@@ -95,7 +118,7 @@ def run_stages(config: TrainConfig, places: Places, resume: bool) -> Path:
             progress = Progress(done.embedder, done.head_spec, done.centres, done.class_names)
             _say(config, index, f"done, val mMP@5 {done.meta['val']['mMP@5']:.4f}")
             continue
-        progress = run_stage(config, index, progress, places)
+        progress = run_stage(config, index, progress, places, read_data(stage.sources))
     stage_paths = [places.stage_path(index, stage) for index, stage in enumerate(config.stages)]
     final_path = _finish(config, stage_paths, places)
     first_does(lambda: draw_curves(places.run_dir))
@@ -106,13 +129,14 @@ def _finish(config: TrainConfig, stage_paths: list[Path], places: Places) -> Pat
     return first_does(lambda: write_final(config, stage_paths, places.shards_dir, places.run_dir, places.left_out))
 
 
-def run_stage(config: TrainConfig, index: int, progress: Progress | None, places: Places) -> Progress:
-    """Train stage `index` from what the stage before left (None: from the backbone's own weights)."""
+def run_stage(
+    config: TrainConfig, index: int, progress: Progress | None, places: Places, data: TrainingSet
+) -> Progress:
+    """Train stage `index` on `data` from what the stage before left (None: from the backbone's own weights)."""
     stage = config.stages[index]
     seed = stage_seed(config.seed, index)
     torch.manual_seed(seed)
     _say(config, index, f"{stage.image_px} px")
-    data = read_training_set(places.shards_dir, stage.sources, places.left_out)
     validation = ShardReader(places.shards_dir, "val")
     if progress is None:
         start = first_then_others(lambda: start_embedder(config, stage, data.reader, places.cache_dir))

@@ -1,6 +1,9 @@
 import json
+import os
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -8,7 +11,7 @@ from data_prep.errors import ConfigError
 from train.checkpoint import load_checkpoint
 from train.data.readers import ShardReader
 from train.stages import run_folder, runner
-from train.stages.run_folder import Places, check_shards, claim_run_dir, step_reached_in
+from train.stages.run_folder import Places, check_shards, claim_run_dir, only_run_in, step_reached_in
 from train.stages.runner import run_stages
 
 
@@ -34,6 +37,54 @@ def test_a_file_is_no_run_folder(make_config, tmp_path):
         claim_run_dir(make_config({}), tmp_path / "final.ckpt", resume=False)
 
 
+def test_a_second_start_leaves_a_run_that_works_alone(packed, make_config, tmp_path, monkeypatch):
+    config, places, said = make_config({}), Places(packed, tmp_path), []
+    written_now = tmp_path / ".stage-1-one.unfinished.ckpt.abcdef123456.unfinished"
+    real = runner.StageModule.training_step
+
+    def training_step(self, batch, batch_index):
+        if not said:
+            written_now.touch()
+            for resume in (False, True):
+                with pytest.raises(ConfigError) as caught:
+                    run_stages(config, places, resume)
+                said.append(str(caught.value))
+            assert written_now.exists()
+        return real(self, batch, batch_index)
+
+    monkeypatch.setattr(runner.StageModule, "training_step", training_step)
+    run_stages(config, places, resume=False)
+    assert len(said) == 2 and "\n" not in said[0]
+    assert all(f"{tmp_path}: the folder is in use by another run: process {os.getpid()} on " in one for one in said)
+    run_stages(config, places, resume=True)  # the lock went with the run
+    assert not written_now.exists()
+
+
+def test_the_folder_of_a_run_that_ended_badly_is_free_again(tmp_path):
+    with pytest.raises(KeyError), only_run_in(tmp_path / "run"):
+        raise KeyError
+    with only_run_in(tmp_path / "run"):
+        pass
+    (tmp_path / "final.ckpt").touch()
+    with pytest.raises(ConfigError, match="a file; the run's folder is wanted"), only_run_in(tmp_path / "final.ckpt"):
+        pass
+
+
+def test_only_a_run_that_gets_its_folder_removes_what_a_killed_one_left(make_config, tmp_path):
+    config = make_config({"name": "a"}, {"name": "b"})
+    claim_run_dir(config, tmp_path, resume=False)
+    leftovers = {".stage-1-a.ckpt.abcdef123456.unfinished", "stage-1-a.unfinished.ckpt"}
+    for name in (*leftovers, "stage-1-a.ckpt", "stage-2-b.unfinished.ckpt"):
+        (tmp_path / name).touch()
+    names = {path.name for path in tmp_path.iterdir()}
+    for changes, resume in (({}, False), ({"seed": 1}, True)):
+        with pytest.raises(ConfigError):
+            claim_run_dir(make_config({"name": "a"}, {"name": "b"}, **changes), tmp_path, resume)
+        assert {path.name for path in tmp_path.iterdir()} == names
+    claim_run_dir(config, tmp_path, resume=True)
+    assert {path.name for path in tmp_path.iterdir()} == names - leftovers  # the state of stage 2 is needed
+
+
 def test_another_number_of_threads_is_said(make_config, tmp_path, monkeypatch, capsys):
     claim_run_dir(make_config({}), tmp_path, resume=False)
     (tmp_path / "stage-1-one.ckpt").touch()
@@ -54,6 +105,20 @@ def test_processes_need_images_to_share(packed, make_config, monkeypatch):
     monkeypatch.setattr(run_folder, "n_processes", lambda: 1000)
     with pytest.raises(ConfigError, match="val samples for 1000 processes"):
         check_shards(make_config({}), packed)
+
+
+def test_a_val_split_without_queries_is_an_error_before_anything_trains(packed, make_config, tmp_path, monkeypatch):
+    real = ShardReader.__init__
+
+    def only_index_images(self, *arguments, **options):
+        real(self, *arguments, **options)
+        if self.split == "val":
+            self.table = replace(self.table, roles=np.full(len(self), "index"))
+
+    monkeypatch.setattr(ShardReader, "__init__", only_index_images)
+    with pytest.raises(ConfigError, match=r"split val: none of \d+ images has the role query"):
+        run_stages(make_config({}), Places(packed, tmp_path), resume=False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_last_good_state_is_the_stage_s_own_or_that_of_the_stage_before(make_config, tmp_path):
