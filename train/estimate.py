@@ -4,12 +4,15 @@ python -m train.estimate vith14 --images 300000 [--classes 30000] [--utilisation
 
 FLOPs are counted by running each stage's real model on the meta device (2 a multiply-add), with the backward pass of
 what that stage trains. Validation, data loading and elementwise operations are left out; domain teachers are counted
-with their softmax over all classes, but with the linear layer of one domain.
+with their softmax over all classes, but with the linear layer of one domain. Memory with strategy=fsdp is without the
+layer group that is put together at a time, with gradient_checkpointing without what the block that is computed again
+keeps for that moment.
 """
 
 import argparse
 import re
 import sys
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,20 +127,25 @@ def estimate_stage(config: "TrainConfig", index: int, images_per_epoch: int, n_c
     if stage.distillation is not None:
         side = (stage.distillation.teacher_image_px or stage.image_px) / stage.image_px
         flops += counted.tower_flops * side**2 * images_per_epoch  # the square leaves out attention's further growth
-    batch = -(-stage.batch_size // (config.n_devices * config.n_nodes))
+    n_devices = config.n_devices * config.n_nodes
+    batch = -(-stage.batch_size // n_devices)
     is_half = stage.precision != "32-true"
     # Weights, gradient and two moments are float32 whatever the precision; so are the logits, about 4 copies of them.
     memory = 4 * counted.n_parameters + counted.n_trained * {"sgd": 8, "sam": 16}.get(stage.optimizer.kind, 12)
     memory += 4 * counted.n_parameters if stage.ema_decay is not None else 0
+    if config.strategy == "fsdp":
+        memory /= n_devices
     n_logits = n_classes * (1 if stage.domain_teachers is None else 3)  # the teachers' own, and the distillation's
     memory += batch * (counted.saved_bytes * (0.5 if is_half else 1.0) + 16 * n_logits)
+    memory = max(memory, 4 * counted.n_parameters)  # fsdp cuts up what is whole on each device before the first step
     return StageCost(stage.name, stage.image_px, n_images, flops, memory, is_half)
 
 
 @dataclass(frozen=True)
 class ImageCount:
     """Of one image: FLOPs of the tower forward, of a training step, of a step without the tower; float32 bytes that
-    autograd keeps. Of the model with its classifier and teachers: parameters, and those that this stage trains."""
+    autograd keeps between forward and backward. Of the model with its classifier and teachers: parameters, and those
+    that this stage trains."""
 
     tower_flops: float
     step_flops: float
@@ -151,11 +159,12 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     """Build the stage's model on the meta device and count.
 
     Raises:
-        ConfigError: a tower or learning-rate rules that do not fit.
+        ConfigError: a tower or learning-rate rules that do not fit; gradient checkpointing of a tower without blocks.
     """
     import torch
 
     from train.optim.param_groups import build_param_groups
+    from train.stages.start import set_gradient_checkpointing
 
     stage = config.stages[index]
     embedder, classifier = build_on_meta(config, stage, n_classes)
@@ -166,29 +175,36 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     sizes_px = torch.empty(_COUNTED, 2, device="meta")
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # one fused call that the counter does not know
-    kept: list[torch.Tensor] = []
-    keep = torch.autograd.graph.saved_tensors_hooks(lambda tensor: (kept.append(tensor), tensor)[1], lambda t: t)
+    weights = {p.untyped_storage()._cdata for _, p in named}
+    kept: list[weakref.ref[torch.Tensor]] = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        own = tensor.detach()  # lives as long as autograd wants it: the input of a frozen block, checkpointed, does not
+        kept.append(weakref.ref(own))
+        return own
 
     def compared(features) -> list[tuple]:
         pairs = [(embedder.project(features, sizes_px), classifier.centres)]
         return pairs if teachers is None else [*pairs, (teachers.projection(features), teachers.classifier.centres)]
 
-    def step() -> None:
-        with keep:
+    def step() -> int:
+        """The bytes kept for the way back."""
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
             pairs = compared(embedder.features(images))
+        storages = [own.untyped_storage() for ref in kept if (own := ref()) is not None]
+        n_bytes_of = {storage._cdata: storage.nbytes() for storage in storages}
         _backward(pairs)
+        return sum(n_bytes for storage, n_bytes in n_bytes_of.items() if storage not in weights)
 
     try:
         embedder.requires_grad_(False)  # not no_grad: the counter's hooks stumble over views of a parameter under it
         tower_flops, features = _count(lambda: embedder.features(images))
         build_param_groups(named, stage.lr_rules, stage.optimizer.lr, 0.0)
         head_flops, _ = _count(lambda: _backward(compared(features)))
-        step_flops, _ = _count(step)
+        set_gradient_checkpointing(embedder.backbone, stage.gradient_checkpointing)
+        step_flops, saved_bytes = _count(step)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
-    weights = {p.untyped_storage()._cdata for _, p in named}
-    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in kept}
-    saved_bytes = sum(n_bytes for storage, n_bytes in storages.items() if storage not in weights)
     return ImageCount(
         tower_flops / _COUNTED, step_flops / _COUNTED, head_flops / _COUNTED, saved_bytes / _COUNTED,
         sum(p.numel() for _, p in named), sum(p.numel() for _, p in named if p.requires_grad),

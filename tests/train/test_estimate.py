@@ -69,6 +69,41 @@ def test_stage_totals(make_config):
     assert larger.memory_bytes - plain.memory_bytes == pytest.approx(8 * (counted.saved_bytes + 16 * N_CLASSES))
 
 
+def test_a_checkpointed_block_keeps_its_input_and_is_computed_twice(make_config):
+    """Blocks of width 8 on 5 tokens (64 px, patch 32, and the class token), the last ones of them trained."""
+    vit = {"kind": "open_clip", "arch": "ViT-B-32", "weights": None, "narrow_width": 8}
+
+    def counted(first_trained, checkpointing):
+        rules = [{"blocks": [first_trained, 12], "scale": 1.0}, *RULES]
+        stage = {"image_px": 64, "lr_rules": rules, "gradient_checkpointing": checkpointing}
+        return count_image(make_config(stage, backbone=vit), 0, N_CLASSES)
+
+    last, last_three = counted(11, True), counted(9, True)
+    assert last_three.saved_bytes - last.saved_bytes == 2 * 4 * 5 * 8  # frozen blocks keep nothing
+    plain = counted(9, False)
+    assert plain.saved_bytes - last_three.saved_bytes > 3 * 4 * 10 * 5 * 8  # qkv, attention, MLP
+    # qkv, attention's two products, its output and the first layer of the MLP; the second's own output is not needed.
+    again = 2 * (5 * 8 * 24 + 2 * 5 * 5 * 8 + 5 * 8 * 8 + 5 * 8 * 16)
+    assert last_three.step_flops - plain.step_flops == 3 * again
+    assert (last_three.tower_flops, last_three.head_step_flops) == (plain.tower_flops, plain.head_step_flops)
+    with pytest.raises(ConfigError, match="gradient_checkpointing: tower 'conv16' has no blocks"):
+        count_image(make_config({"gradient_checkpointing": True}), 0, N_CLASSES)
+
+
+def test_fsdp_divides_weights_and_optimizer_state_over_all_devices(make_config):
+    def memory(**changes):
+        return estimate_stage(make_config({}, **changes), 0, 800, N_CLASSES).memory_bytes
+
+    counted = count_image(make_config({}), 0, N_CLASSES)
+    one_image = counted.saved_bytes + 16 * N_CLASSES  # a batch of 8 on 8 devices
+    weights_and_state = 4 * 4 * counted.n_parameters  # weights, gradient, two moments
+    assert memory(n_devices=4, n_nodes=2) == pytest.approx(weights_and_state + one_image)
+    assert memory(n_devices=4, n_nodes=2, strategy="fsdp") == pytest.approx(weights_and_state / 8 + one_image)
+    assert memory(strategy="fsdp") == memory()
+    frozen = estimate_stage(make_config(FROZEN, n_devices=8, strategy="fsdp"), 0, 800, N_CLASSES)
+    assert frozen.memory_bytes == 4 * counted.n_parameters  # whole before it is cut up
+
+
 def test_hours_by_hand():
     cost = StageCost("one", 224, 100, flops=312e12 * 0.5 * 7200, memory_bytes=3e9, is_half=True)
     assert cost.gpu_hours("A100", 0.5) == pytest.approx(2.0)
