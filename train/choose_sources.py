@@ -72,10 +72,7 @@ def choose_sources(options: argparse.Namespace) -> Path:
     candidates = known_sources(options.candidate or trials.sources, trials.sources, "--candidate")
     start = known_sources(options.start, trials.sources, "--start")
     seeds = range(config.seed, config.seed + options.seeds)
-    stage_config = config.model_copy(update={"stages": config.stages[:1], "seed": 0}).model_dump(mode="json")
-    settings = {"config": stage_config, "manifest_sha256": trials.training.manifest.sha256,
-                "n_images_a_training": trials.n_images}
-    kept = TrialFile(out_dir / "choose_sources.json", settings)
+    kept = TrialFile(out_dir / "choose_sources.json", trials.settings)
     print(f"{len(candidates)} candidates; every training sees {trials.n_images:,} images, {len(seeds)} seed(s) a trial")
 
     def try_sources(sources):
