@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pytorch_lightning.plugins.environments import SLURMEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.strategies import DDPStrategy, ModelParallelStrategy
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import Tensor
 
 from data_prep.errors import ConfigError
 from data_prep.progress import is_watched
@@ -58,13 +59,32 @@ def fit_module(
 ) -> None:
     """Train and validate; the scores are then in `module.last_validation`. `resume_from`: a state written inside the
     stage."""
-    averaging = [] if stage.ema_decay is None else [pl.callbacks.EMAWeightAveraging(decay=stage.ema_decay)]
+    averaging = []
+    if stage.ema_decay is not None:
+        averaging = [pl.callbacks.WeightAveraging(avg_fn=moving_average(stage.ema_decay))]
     module.make_optimizer()  # freezes what the rules freeze: DDP and FSDP must know it before they look at the module
     module.is_sharded = config.strategy == "fsdp" and n_processes() > 1
     trainer = _trainer(config, stage, len(loaders.plan.round_starts), [*averaging, *callbacks])
     trainer.fit(module, datamodule=loaders, ckpt_path=resume_from, weights_only=True)
-    if not module.last_validation:  # killed after the last round: only the score is missing
-        trainer.validate(module, datamodule=loaders, verbose=False)
+    if not module.last_validation:  # stopped after the last round: only the score is missing
+        for one in averaging:  # without a step to take Lightning does not end the training either
+            one.on_train_end(trainer, module)
+        # Without callbacks: the rows of this score were written before the state was.
+        validate_module(config, stage, module, loaders)
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, int | Tensor], Tensor]:
+    """(average, current value, n averaged) -> decay * average + (1 - decay) * current value, all of one shape.
+
+    A value that does not change stays as it is, to the bit, which the formula alone does not do: the features of a
+    frozen tower are kept under the hash of its weights. Whole numbers are not averaged: the current ones are taken.
+    """
+    def average_of(average: Tensor, current: Tensor, n_averaged: int | Tensor) -> Tensor:
+        if not current.is_floating_point():
+            return current
+        return torch.where(average == current, average, torch.lerp(average, current, 1.0 - decay))
+
+    return average_of
 
 
 def validate_module(config: TrainConfig, stage: StageConfig, module: StageModule, loaders: StageData) -> None:

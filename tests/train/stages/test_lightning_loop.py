@@ -1,19 +1,21 @@
 import tracemalloc
 
+import pytest
 import pytorch_lightning as pl
 import torch
 
-from train.callbacks import write_state
+from train.callbacks import MetricsLog, RoundCheckpoint, write_state
 from train.data.feature_cache import cached_features
 from train.data.readers import ShardReader
 from train.lightning_module import validation_values
+from train.run_log import read_metrics
 from train.stages.data import items_of, training_set_of
-from train.stages.lightning_loop import fit_module, validate_module
+from train.stages.lightning_loop import fit_module, moving_average, validate_module
 from train.stages.runner import Progress, assemble_stage
 from train.stages.start import preprocess_of, start_embedder
 
 HEAD = {"name": "head", "lr_rules": [{"match": r"backbone\..*", "frozen": True}, {"match": ".*", "scale": 1.0}],
-        "feature_cache": True, "epochs": 2, "ema_decay": 0.5}
+        "feature_cache": True, "epochs": 2, "ema_decay": 0.9}
 
 
 def assembled(packed, tmp_path, config):
@@ -37,6 +39,37 @@ def test_fit_trains_the_head_alone_and_scores_what_it_left(packed, tmp_path, mak
     with torch.no_grad():
         expected = validation_values(module.embedder.project(features).numpy(), items_of(validation.table))
     assert module.last_validation == expected
+
+
+@pytest.mark.parametrize("ema_decay", [None, 0.9])
+def test_a_run_stopped_after_its_last_round_ends_as_if_it_had_not_been(packed, tmp_path, make_config, ema_decay):
+    config = make_config({**HEAD, "rounds": 2, "ema_decay": ema_decay})
+    state_path, ends = tmp_path / "stage.state", []
+    for resume_from in (None, state_path):
+        (module, loaders), _, _ = assembled(packed, tmp_path, config)
+        callbacks = [MetricsLog(tmp_path, "head", 1), RoundCheckpoint(state_path)]
+        fit_module(config, config.stages[0], module, loaders, callbacks, resume_from)
+        ends.append((module.state_dict(), module.last_validation, read_metrics(tmp_path)))
+    (weights, score, rows), (weights_then, score_then, rows_then) = ends
+    assert all(torch.equal(value, weights_then[name]) for name, value in weights.items())
+    assert score_then == score and rows_then == rows
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.9, 0.999, 0.9999])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_average_of_one_value_is_that_value_to_the_bit(decay, dtype):
+    weights = torch.cat([torch.randn(1000), torch.tensor([0.0, -0.0, torch.inf, -torch.inf, 1e-40])]).to(dtype)
+    average = moving_average(decay)(weights, weights.clone(), 1)
+    bits = torch.int32 if dtype is torch.float32 else torch.int16
+    assert average.dtype == dtype and torch.equal(average.view(bits), weights.view(bits))
+
+
+def test_an_average_moves_by_the_formula_and_takes_whole_numbers_as_they_are():
+    was, now = torch.tensor([1.0, -2.0, 3.0]), torch.tensor([2.0, 2.0, 3.0])
+    assert torch.allclose(moving_average(0.9)(was, now, 1), torch.tensor([1.1, -1.6, 3.0]))
+    count = torch.tensor(2**24 + 1)  # no float32
+    assert torch.equal(moving_average(0.9)(torch.tensor(5), count, 1), count)
+    assert moving_average(0.9)(torch.tensor(False), torch.tensor(True), 1).item() is True
 
 
 def test_validate_scores_the_module_as_it_is(packed, tmp_path, make_config):
