@@ -16,7 +16,8 @@ _AGREE_EVERY_STEPS = 5  # several processes ask each other so often whether to s
 
 
 class MetricsLog(pl.Callback):
-    """Writes training losses every `every_steps` steps and each validation's scores.
+    """Writes training losses every `every_steps` steps and each validation's scores. Of a step that accumulates
+    batches, the losses of its last one.
 
     Args:
         run_dir: where `metrics.jsonl` is.
@@ -48,7 +49,8 @@ class MetricsLog(pl.Callback):
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         step = trainer.global_step
-        if step % self.every_steps != 0 and step != 1:
+        is_step = (batch_idx + 1) % trainer.accumulate_grad_batches == 0
+        if not is_step or (step % self.every_steps != 0 and step != 1):
             return
         values = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("train/")}
         if trainer.world_size > 1:  # each process has its share of the batch

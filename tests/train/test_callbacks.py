@@ -7,8 +7,9 @@ from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint
 from train.run_log import read_metrics
 
 
-def trainer_at(step, **metrics):
+def trainer_at(step, accumulate=1, **metrics):
     return SimpleNamespace(global_step=step, is_global_zero=True, sanity_checking=False, world_size=1,
+                           accumulate_grad_batches=accumulate,
                            callback_metrics={k.replace("_", "/"): torch.tensor(v) for k, v in metrics.items()})
 
 
@@ -24,6 +25,14 @@ def test_losses_every_so_often_and_every_validation(tmp_path):
     written = [(r["step"], r["images"], r["value"]) for r in rows]
     assert written == [(1, 32, 1.0), (4, 128, 4.0), (8, 256, 8.0), (8, 256, 0.25)]
     assert {r["name"] for r in rows} == {"train/loss", "val/mMP@5"} and rows[0]["stage"] == "head"
+
+
+def test_a_step_of_several_batches_has_one_row_its_last_loss(tmp_path):
+    log = MetricsLog(tmp_path, "head", every_steps=1)
+    for batch in range(7):  # stopped dead inside the third step
+        trainer = trainer_at((batch + 1) // 3, accumulate=3, train_loss=float(batch))
+        log.on_train_batch_end(trainer, MODULE, None, None, batch)
+    assert [(r["step"], r["value"]) for r in read_metrics(tmp_path)] == [(1, 2.0), (2, 5.0)]
 
 
 def test_other_processes_write_nothing(tmp_path):
