@@ -47,6 +47,7 @@ class StageModule(pl.LightningModule):
         self.class_rows = torch.from_numpy(class_rows)
         self.validation_items = validation_items
         self.make_optimizer: Callable[[], dict] | None = None
+        self.optimizer: torch.optim.Optimizer | None = None  # of the fit
         self.last_validation: Mapping[str, float] = {}
         self._validation_rows: list[Tensor] = []
         self.source_rows: Tensor | None = None
@@ -76,7 +77,9 @@ class StageModule(pl.LightningModule):
 
     def configure_optimizers(self) -> dict:
         assert self.make_optimizer is not None, "the stage runner sets it before fit"
-        return self.make_optimizer()
+        made = self.make_optimizer()
+        self.optimizer = made["optimizer"]
+        return made
 
     def named_parts(self) -> list[tuple[str, nn.Parameter]]:
         """Every parameter under the name that learning-rate rules see: `backbone.`, `head.`, `classifier.` or
@@ -96,9 +99,14 @@ class StageModule(pl.LightningModule):
         self._seed_draws(batch_index)
         features = self._features_of(batch)
         raw = self.embedder.project_raw(features, batch.get("sizes_px"))  # [B, D]
-        self.finite_rows = torch.isfinite(raw.detach()).all(dim=1)
         class_ids = self._classes_of(batch["indices"])
+        is_second_pass = getattr(self.optimizer, "is_climbed", False)  # of SAM: the batch has been counted
+        if self.margin is not None:
+            self.margin.train(self.training and not is_second_pass)
         losses = self._losses(features, raw, class_ids, batch["indices"])
+        if is_second_pass:
+            return losses["loss"]
+        self.finite_rows = torch.isfinite(raw.detach()).all(dim=1)
         for name, value in losses.items():
             self.log(f"train/{name}", value.detach(), on_step=True, on_epoch=False, prog_bar=name == "loss")
         if self.source_rows is not None:

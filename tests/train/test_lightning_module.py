@@ -12,6 +12,7 @@ from train.losses.classifier import CosineClassifier
 from train.losses.domain_teachers import DomainTeachers
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import Embedder
+from train.optim.sam import SAM
 from train.retrieval.protocol import EvaluationItems
 from train.stages.margin import build_margin
 from train.stages.objective import Objective
@@ -77,6 +78,39 @@ def test_losses_are_noted_by_source_and_round(module):
     losses = module.source_losses()
     assert losses[1, 1] == 2.5 and np.isnan(losses[[0, 0, 1], [0, 1, 0]]).all()
     assert "source_loss_sums" in module.state_dict() and "source_batches" in module.state_dict()
+
+
+@pytest.mark.parametrize("kind, values", [
+    ("curricularface", {"margin_rad": 0.3}), ("adaface", {"margin_rad": 0.3}), ("adacos", {})])
+def test_sams_second_pass_moves_no_statistics(module, kind, values):
+    module.objective.margin = build_margin(MarginConfig(kind=kind, **values), np.array([2, 0, 1]), 3, 10, 8.0)
+    module.margin = module.objective.margin
+    module.images_seen = lambda: 0
+    batch = {"pixels": torch.randint(0, 256, (2, 16, 16, 3), dtype=torch.uint8), "indices": torch.tensor([0, 2])}
+
+    def kept():
+        return {name: value.clone() for name, value in module.margin.state_dict().items()}
+
+    start, passes = kept(), []
+    module.training_step(batch, 0)
+    after_one_pass = kept()
+    assert any(not torch.equal(value, start[name]) for name, value in after_one_pass.items())
+    module.margin.load_state_dict(start)
+
+    def closure():
+        module.zero_grad()
+        passes.append(loss := module.training_step(batch, 0))
+        loss.backward()
+        return loss
+
+    module.make_optimizer = lambda: {"optimizer": SAM([{"params": list(module.parameters()), "lr": 0.0}], rho=0.5)}
+    module.configure_optimizers()["optimizer"].step(closure)
+    assert all(torch.equal(value, after_one_pass[name]) for name, value in kept().items())
+    assert len(passes) == 2 and passes[0] != passes[1]
+    with torch.no_grad():
+        module.embedder.head.weight.mul_(2.0)
+    module.training_step(batch, 1)  # the next batch's first pass counts again
+    assert any(not torch.equal(value, after_one_pass[name]) for name, value in kept().items())
 
 
 @pytest.mark.parametrize("kind", ["arcface", "cosface"])

@@ -40,8 +40,7 @@ class AdaCos(nn.Module):
         cosines = cosines.float()
         if self.training:
             self._adapt(cosines.detach(), class_ids)
-        # A copy: the backward pass of SAM's first half must not meet a scale changed in place by the second.
-        return cosines * (self.scale.clone() / self.base_scale)
+        return cosines * (self.scale / self.base_scale)
 
     def _adapt(self, cosines: Tensor, class_ids: Tensor) -> None:
         others = (self.scale * cosines).scatter(1, class_ids[:, None], -torch.inf)

@@ -9,7 +9,8 @@ class SAM(torch.optim.AdamW):
 
     The climb is rho * gradient / length of the whole gradient (all groups together), undone by putting the stored
     weights back, so that no rounding is left. The state is AdamW's alone. A step calls its closure twice, so it costs
-    two forward and two backward passes; batch norms that train see the batch twice.
+    two forward and two backward passes; batch norms that train see the batch twice. Whatever else counts a batch can
+    tell the second pass by `is_climbed`.
 
     Args:
         param_groups: as for AdamW.
@@ -24,6 +25,7 @@ class SAM(torch.optim.AdamW):
             raise ValueError(f"SAM: rho must be positive, got {rho}")
         super().__init__(param_groups)
         self.rho = rho
+        self.is_climbed = False
 
     @torch.no_grad()
     def step(self, closure=None) -> Tensor:
@@ -33,8 +35,10 @@ class SAM(torch.optim.AdamW):
         with torch.enable_grad():
             loss = closure()
         before = self._climb()
+        self.is_climbed = True
         with torch.enable_grad():
             closure()
+        self.is_climbed = False
         for parameter, value in before:
             parameter.copy_(value)
         super().step()

@@ -54,6 +54,22 @@ def test_the_gradients_length_is_that_of_all_groups_together():
     assert seen[1] == pytest.approx((3.6, 4.8)) and (a.item(), b.item()) == (3.0, 4.0)
 
 
+def test_it_says_which_pass_is_the_climbed_one():
+    w = torch.nn.Parameter(torch.tensor([3.0, 1.0]))
+    optimizer = SAM([{"params": [w], "lr": 0.1}], rho=0.05)
+    seen = []
+
+    def closure():
+        seen.append(optimizer.is_climbed)
+        optimizer.zero_grad()
+        (loss := (w**2).sum()).backward()
+        return loss
+
+    for _ in range(2):
+        optimizer.step(closure)
+    assert seen == [False, True] * 2 and not optimizer.is_climbed
+
+
 def test_state_goes_on_exactly():
     def make():
         w = torch.nn.Parameter(torch.tensor([3.0, 1.0]))

@@ -72,6 +72,20 @@ def test_an_average_moves_by_the_formula_and_takes_whole_numbers_as_they_are():
     assert moving_average(0.9)(torch.tensor(False), torch.tensor(True), 1).item() is True
 
 
+def test_what_sam_logs_and_notes_is_the_first_pass_alone(packed, tmp_path, make_config, monkeypatch):
+    config = make_config({**HEAD, "optimizer": {"kind": "sam", "lr": 0.01, "rho": 0.5}, "ema_decay": None,
+                          "rounds": 2, "sampler": {"kind": "by_loss"}})
+    (module, loaders), _, _ = assembled(packed, tmp_path, config)
+    passes, real = [], module.training_step
+    monkeypatch.setattr(module, "training_step", lambda *batch: passes.append(real(*batch)) or passes[-1])
+    fit_module(config, config.stages[0], module, loaders, [MetricsLog(tmp_path, "head", 1)])
+    logged = [row["value"] for row in read_metrics(tmp_path) if row["name"] == "train/loss"]
+    n_steps = len(loaders.plan.batches)
+    assert len(passes) == 2 * n_steps and logged == [round(one.item(), 6) for one in passes[::2]]
+    assert module.source_batches.sum() == n_steps
+    assert torch.allclose(module.source_loss_sums.sum(), torch.stack(passes[::2]).sum())
+
+
 def test_validate_scores_the_module_as_it_is(packed, tmp_path, make_config):
     config = make_config(HEAD)
     (module, loaders), _, _ = assembled(packed, tmp_path, config)
