@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+_PART_ROWS = 2**16
+
 
 class CosineClassifier(nn.Module):
     """Cosine of each embedding to the nearest of `n_sub_centres` centres of each class.
@@ -81,7 +83,9 @@ class CosineClassifier(nn.Module):
                 f"and no embedding of the classes {absent}"
             )
         sums = torch.zeros(n_classes, dim, dtype=torch.float64, device=embeddings.device)
-        sums.index_add_(0, class_ids, embeddings.double())
+        for part in range(0, len(class_ids), _PART_ROWS):  # float64 of millions of rows at once would double memory
+            rows = slice(part, part + _PART_ROWS)
+            sums.index_add_(0, class_ids[rows], embeddings[rows].double())
         means = functional.normalize(sums, dim=1).to(self.centres)  # [C, D]
         generator = torch.Generator().manual_seed(seed)
         offsets = torch.randn(self.centres.shape, generator=generator) * noise * dim**-0.5

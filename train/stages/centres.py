@@ -10,11 +10,13 @@ from torch import Tensor
 
 from data_prep.errors import ConfigError
 from train.config import ClassifierConfig
-from train.data.feature_cache import compute_features
+from train.data.feature_cache import compute_features, device_of
 from train.data.preprocessing import PreprocessSpec
 from train.losses.classifier import CosineClassifier
 from train.model.embedder import Embedder
 from train.stages.data import TrainingSet
+
+_PART_ROWS = 2**16
 
 
 def build_classifier(
@@ -39,20 +41,33 @@ def build_classifier(
 
 def set_to_class_means(
     classifier: CosineClassifier, embedder: Embedder, data: TrainingSet, spec: PreprocessSpec,
-    features: np.ndarray | None,
+    features: np.ndarray | None, n_workers: int = 0, precision: str = "32-true",
 ) -> None:
-    """Start at the mean embedding of each class, from cached tower features [N, width] where there are any."""
+    """Start at the mean embedding of each class, from cached tower features [N, width] where there are any.
+
+    `n_workers` and `precision`: of the pass over the images where there are none, as `compute_features`.
+    """
     if features is None:
-        embeddings = torch.from_numpy(compute_features(embedder, data.reader, spec, title="class means"))
+        made = compute_features(embedder, data.reader, spec, title="class means", n_workers=n_workers,
+                                precision=precision)
+        embeddings = torch.from_numpy(made)
     else:
         was_training = embedder.training
         embedder.eval()
-        device = next(embedder.parameters()).device
-        with torch.no_grad():
-            sizes_px = torch.from_numpy(data.reader.table.sizes_px).to(device)
-            embeddings = embedder.project(torch.from_numpy(np.array(features)).to(device), sizes_px).cpu()
+        embeddings = _project_rows(embedder, features, torch.from_numpy(data.reader.table.sizes_px))
         embedder.train(was_training)
     classifier.set_centres_from_class_means(embeddings, torch.from_numpy(data.class_rows))
+
+
+@torch.no_grad()
+def _project_rows(embedder: Embedder, features: np.ndarray, sizes_px: Tensor) -> Tensor:
+    """Cached features [N, width] -> embeddings [N, D] on the CPU, by parts: millions of rows fill no GPU."""
+    device = device_of(embedder)
+    parts = [slice(start, start + _PART_ROWS) for start in range(0, len(features), _PART_ROWS)]
+    return torch.cat([
+        embedder.project(torch.from_numpy(np.array(features[part])).to(device), sizes_px[part].to(device)).cpu()
+        for part in parts
+    ])
 
 
 def carry_centres(

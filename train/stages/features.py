@@ -18,8 +18,8 @@ def stage_features(
     """Of the training samples float32 [N, width], or [n_views, N, width]; of the validation samples [M, width]."""
     training, validation = readers
     return (
-        cached_features(tower, training, spec, cache_dir, views_of(stage), n_workers),
-        cached_features(tower, validation, spec, cache_dir, None, n_workers),
+        cached_features(tower, training, spec, cache_dir, views_of(stage), n_workers, stage.precision),
+        cached_features(tower, validation, spec, cache_dir, None, n_workers, stage.precision),
     )
 
 

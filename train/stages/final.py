@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data_prep.errors import ConfigError
 from data_prep.files import writing_atomically
-from train.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.config import TrainConfig
 from train.data.embeddings import embed_samples
 from train.data.preprocessing import PreprocessSpec, View
@@ -31,13 +31,13 @@ def write_final(
     Raises:
         ConfigError: views that the tower cannot take; a projection to more axes than the embeddings span.
     """
-    done: list[LoadedCheckpoint] = [load_checkpoint(path) for path in stage_paths]
-    chosen = max(done, key=lambda one: one.meta["val"]["mMP@5"]) if config.choose == "best_validation" else done[-1]
+    chosen_path = stage_paths[-1] if config.choose == "last" else max(stage_paths, key=_validation_score)
+    chosen = load_checkpoint(chosen_path)
     path = run_dir / "final.ckpt"
     spec = final_preprocess(config, chosen.preprocess)
     if spec == chosen.preprocess and config.projection is None:
         with writing_atomically(path) as unfinished_path:
-            shutil.copyfile(stage_paths[chosen.meta["stage_index"]], unfinished_path)
+            shutil.copyfile(chosen_path, unfinished_path)
         return path
     embedder, head_spec, classes = chosen.embedder, chosen.head_spec, (chosen.centres, chosen.class_names)
     set_resolution(embedder.backbone, spec.image_px, None)
@@ -55,6 +55,10 @@ def write_final(
     scores = stored_scores(validation_values(embeddings, items_of(validation.table)))
     save_checkpoint(path, embedder.cpu(), head_spec, spec, classes, chosen.meta | {"val": scores})
     return path
+
+
+def _validation_score(path: Path) -> float:
+    return load_checkpoint(path).meta["val"]["mMP@5"]  # one at a time: 13 towers at once are 33 GB
 
 
 def trained_sources(config: TrainConfig) -> tuple[str, ...] | None:

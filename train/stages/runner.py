@@ -1,5 +1,6 @@
 """Run one stage; run all in order; go on after an interruption to the same weights."""
 
+import gc
 import hashlib
 import json
 from contextlib import ExitStack
@@ -17,7 +18,6 @@ from data_prep.progress import is_watched
 from train.callbacks import MetricsLog, ProgressLines, RoundCheckpoint, StopBetweenSteps
 from train.checkpoint import describe_member, load_checkpoint, rebuild_member, save_checkpoint
 from train.config import TrainConfig
-from train.cpu_settings import settle_cpus
 from train.data.feature_cache import compute_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
@@ -46,6 +46,7 @@ from train.stages.run_folder import (
     step_reached_in,
 )
 from train.stages.start import (
+    loading_processes,
     preprocess_of,
     set_gradient_checkpointing,
     set_resolution,
@@ -119,6 +120,7 @@ def _run_stages_in(config: TrainConfig, places: Places, manifest_sha256: str) ->
             _say(config, index, f"done, val mMP@5 {done.meta['val']['mMP@5']:.4f}")
             continue
         progress = run_stage(config, index, progress, places, read_data(stage.sources))
+        gc.collect()  # Lightning's loop hangs in cycles, and with it the stage's optimizer and average of the weights
     stage_paths = [places.stage_path(index, stage) for index, stage in enumerate(config.stages)]
     final_path = _finish(config, stage_paths, places)
     first_does(lambda: draw_curves(places.run_dir))
@@ -156,7 +158,7 @@ def run_stage(
     scores = dict(module.last_validation)
     if stage.start_weight > 0:
         mix_with_start(embedder, start_state, stage.start_weight)
-        scores = first_does(lambda: _validate(embedder, validation, spec))
+        scores = first_does(lambda: _validate(embedder, validation, spec, config.accelerator, stage.precision))
     meta = _stage_meta(config, index, data, scores)
     classes = centres_so_far((centres, data.class_names), (progress.centres, progress.class_names))
 
@@ -198,8 +200,7 @@ def assemble_stage(
     embedder = progress.embedder
     to_device(embedder, config.accelerator)
     set_gradient_checkpointing(embedder.backbone, stage.gradient_checkpointing)
-    on_gpu = next(embedder.parameters()).is_cuda
-    n_workers = settle_cpus(config.n_workers, on_gpu, config.n_devices)
+    n_workers = loading_processes(config)
     features = None
     if stage.feature_cache:
         readers = (data.reader, validation)
@@ -209,7 +210,8 @@ def assemble_stage(
     out_dim = progress.head_spec["out_dim"]
     classifier = build_classifier(stage.classifier, data.class_names, before, out_dim, seed)
     if stage.classifier.start == "class_means":
-        set_to_class_means(classifier, embedder, data, spec, None if features is None else first_view(features[0]))
+        known = None if features is None else first_view(features[0])
+        set_to_class_means(classifier, embedder, data, spec, known, n_workers, stage.precision)
     teacher = None
     if stage.distillation:
         teacher = first_then_others(lambda: teacher_features(config, stage, data.reader, cache_dir))
@@ -271,8 +273,12 @@ def mix_with_start(embedder: Embedder, start_state: dict[str, Tensor], start_wei
     embedder.load_state_dict(mixed)
 
 
-def _validate(embedder: Embedder, validation: ShardReader, spec: PreprocessSpec) -> dict[str, float]:
-    embeddings = compute_features(embedder, validation, spec, title="validation")
+def _validate(
+    embedder: Embedder, validation: ShardReader, spec: PreprocessSpec, accelerator: str, precision: str
+) -> dict[str, float]:
+    to_device(embedder, accelerator)
+    embeddings = compute_features(embedder, validation, spec, title="validation", precision=precision)
+    embedder.cpu()
     return validation_values(embeddings, items_of(validation.table))
 
 

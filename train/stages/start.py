@@ -8,6 +8,7 @@ import torch
 
 from data_prep.errors import ConfigError
 from train.config import StageConfig, TrainConfig
+from train.cpu_settings import settle_cpus
 from train.data.feature_cache import cached_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
@@ -50,20 +51,22 @@ def start_embedder(
     `backbone`: the tower of `starting_backbone`, where it is built already.
     """
     backbone = backbone or starting_backbone(config, stage.image_px, stage.patch_stride)
-    return with_start_head(config, backbone, stage.image_px, reader, cache_dir)
+    return with_start_head(config, backbone, stage.image_px, reader, cache_dir, stage.precision)
 
 
 def with_start_head(
-    config: TrainConfig, backbone: Backbone, image_px: int, reader: ShardReader, cache_dir: Path
+    config: TrainConfig, backbone: Backbone, image_px: int, reader: ShardReader, cache_dir: Path,
+    precision: str = "32-true",
 ) -> tuple[Embedder, dict]:
-    """The tower under the head that the config starts with, and the head's description."""
+    """The tower under the head that the config starts with, and the head's description; `precision`: of the features
+    that a PCA head is fitted on."""
     embedder = build_embedder(backbone, head_spec := config.head.to_spec())
     if config.head.init == "pca":
         to_device(backbone, config.accelerator)
         if config.head.init_images_per_domain is not None:
             reader = reader.subset(pick_of_each_domain(reader, config.head.init_images_per_domain, config.seed))
         spec = preprocess_of(backbone, image_px, config.resize)
-        features = cached_features(backbone, reader, spec, cache_dir)
+        features = cached_features(backbone, reader, spec, cache_dir, None, loading_processes(config), precision)
         features = torch.from_numpy(np.array(features))
         start_as_pca(embedder.head, features, config.head.init_whitening, config.head.init_length)
     return embedder, head_spec
@@ -84,7 +87,8 @@ def teacher_features(
     image_px = stage.distillation.teacher_image_px or stage.image_px
     backbone = starting_backbone(config, image_px)
     to_device(backbone, config.accelerator)
-    return cached_features(backbone, reader, preprocess_of(backbone, image_px, config.resize), cache_dir)
+    spec = preprocess_of(backbone, image_px, config.resize)
+    return cached_features(backbone, reader, spec, cache_dir, None, loading_processes(config), stage.precision)
 
 
 def set_resolution(backbone: Backbone, image_px: int, patch_stride: int | None) -> None:
@@ -123,5 +127,14 @@ def set_gradient_checkpointing(backbone: Backbone, on: bool) -> None:
 
 def to_device(module: torch.nn.Module, accelerator: str) -> None:
     """To this process's GPU if there is one and the config allows it; channels_last, which convolutions like best."""
-    use_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    module.to(device=f"cuda:{local_rank()}" if use_gpu else "cpu", memory_format=torch.channels_last)
+    device = f"cuda:{local_rank()}" if _uses_gpu(accelerator) else "cpu"
+    module.to(device=device, memory_format=torch.channels_last)
+
+
+def loading_processes(config: TrainConfig) -> int:
+    """How many processes load images beside each that trains; this one gets its share of threads."""
+    return settle_cpus(config.n_workers, _uses_gpu(config.accelerator), config.n_devices)
+
+
+def _uses_gpu(accelerator: str) -> bool:
+    return accelerator != "cpu" and torch.cuda.is_available()

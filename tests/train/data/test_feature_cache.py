@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from data_prep.errors import TrainingError
 from train.data import feature_cache
 from train.data.augmentation import build_augmentation
 from train.data.feature_cache import AugmentedViews, cached_features, compute_features, hash_of_state
@@ -44,6 +45,43 @@ def test_computed_once_until_anything_changes(packed, tower, tmp_path, monkeypat
     assert len(calls) == 2
     cached_features(tower, ShardReader(packed, "val", ("tiles",)), SPEC, tmp_path)
     assert len(calls) == 3
+
+
+def test_the_same_weights_in_another_form_are_another_tower(packed, tmp_path):
+    reader, spec = ShardReader(packed, "val"), PreprocessSpec(96, (0.5,) * 3, (0.5,) * 3)
+    torch.manual_seed(0)
+    own = build_backbone(BackboneSpec("timm", "resnet18", None, 96))
+    gem = build_backbone(replace(own.spec, output="gem"))
+    gem.load_state_dict(own.state_dict())
+    assert hash_of_state(gem) == hash_of_state(own)
+    features = [np.array(cached_features(tower, reader, spec, tmp_path)) for tower in (own, gem)]
+    assert np.allclose(features[1], compute_features(gem, reader, spec), atol=1e-5)
+    assert not np.allclose(*features, atol=1e-3)
+    own.spec = replace(own.spec, weights="file:x", image_px=64)  # says where the weights came from, not what they make
+    assert np.array_equal(cached_features(own, reader, spec, tmp_path), features[0])
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_half_precision_is_another_file_of_nearly_the_same_features(packed, tower, tmp_path):
+    reader = ShardReader(packed, "val")
+    whole, half = (np.array(cached_features(tower, reader, SPEC, tmp_path, precision=precision))
+                   for precision in ("32-true", "bf16-mixed"))
+    assert whole.dtype == half.dtype == np.float32 and len(list(tmp_path.iterdir())) == 2
+    assert np.allclose(half, whole, atol=0.02 * np.abs(whole).max()) and not np.allclose(half, whole, rtol=1e-5)
+    # On a CPU 16-mixed is bfloat16, as in Lightning's loop.
+    assert np.array_equal(cached_features(tower, reader, SPEC, tmp_path, precision="16-mixed"), half)
+    assert np.array_equal(compute_features(tower, reader, SPEC, precision="bf16-mixed"), half)
+    cached_features(tower, ShardReader(packed, "train"), SPEC, tmp_path, VIEWS, precision="bf16-mixed")
+    part = cached_features(tower, ShardReader(packed, "train").only(("tiles",)), SPEC, tmp_path, VIEWS,
+                           precision="bf16-mixed")
+    assert len(list(tmp_path.iterdir())) == 3 and len(part) == VIEWS.n_views
+
+
+def test_features_that_are_no_numbers_are_kept_by_no_file(packed, tower, tmp_path):
+    next(tower.parameters()).data.fill_(torch.inf)
+    with pytest.raises(TrainingError, match=r"features \(val, 16 px\): .* batch 0 \(of \d+ images\) under precision"):
+        cached_features(tower, ShardReader(packed, "val"), SPEC, tmp_path)
+    assert not list(tmp_path.glob("*.npy"))
 
 
 def test_a_part_takes_its_rows_from_the_whole(packed, tower, tmp_path, monkeypatch):

@@ -43,6 +43,31 @@ def test_class_means_are_the_same_from_pixels_and_from_cached_features(packed):
     assert np.allclose(centre / np.linalg.norm(centre), mean / np.linalg.norm(mean), atol=1e-5)
 
 
+def test_class_means_by_parts_are_those_of_all_rows_at_once(packed, monkeypatch):
+    data, spec = read_training_set(packed, None), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), torch.nn.Linear(16, 4)).eval()
+    features = compute_features(embedder.backbone, data.reader, spec)
+    made = []
+    for n_rows in (2**16, 7):
+        monkeypatch.setattr("train.stages.centres._PART_ROWS", n_rows)
+        monkeypatch.setattr("train.losses.classifier._PART_ROWS", n_rows)
+        classifier = build_classifier(ClassifierConfig(start="class_means"), data.class_names, (None, ()), 4, seed=0)
+        set_to_class_means(classifier, embedder, data, spec, features)
+        made.append(classifier.centres.detach())
+    assert len(features) > 7 and torch.allclose(*made, atol=1e-6)
+
+
+def test_class_means_take_the_stage_s_precision(packed):
+    data, spec = read_training_set(packed, None), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    embedder = Embedder(build_backbone(BackboneSpec("tiny", "conv16", None, 16)), torch.nn.Linear(16, 4)).eval()
+    made = []
+    for precision in ("32-true", "bf16-mixed"):
+        classifier = build_classifier(ClassifierConfig(start="class_means"), data.class_names, (None, ()), 4, seed=0)
+        set_to_class_means(classifier, embedder, data, spec, None, precision=precision)
+        made.append(classifier.centres.detach())
+    assert torch.allclose(*made, atol=0.05) and not torch.allclose(*made, atol=1e-6)
+
+
 def test_classes_that_a_stage_does_not_have_stay_behind_its_own():
     before = (torch.tensor([[[1.0]], [[2.0]], [[3.0]]]), ("a/1", "b/1", "b/2"))
     centres, names = centres_so_far((torch.tensor([[[9.0]], [[8.0]]]), ("b/1", "c/1")), before)

@@ -20,4 +20,7 @@ def test_true_is_the_images_as_they_are_and_views_are_augmented(packed, make_con
     one, same = stage_features(plain, tower, readers, spec, tmp_path)
     assert two.shape == (2, *one.shape) and np.array_equal(validation, same)
     assert not np.allclose(two[0], one, atol=1e-3)
+    half = stage_features(plain.model_copy(update={"precision": "bf16-mixed"}), tower, readers, spec, tmp_path)
+    for rough, exact in zip(half, (one, validation)):
+        assert np.allclose(rough, exact, atol=0.02 * np.abs(exact).max()) and not np.array_equal(rough, exact)
     assert np.array_equal(first_view(two), two[0]) and first_view(one) is one

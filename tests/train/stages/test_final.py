@@ -1,4 +1,5 @@
 import json
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from train.lightning_module import validation_values
 from train.model.backbones import BackboneSpec, build_backbone
 from train.retrieval.projection import fit_partly_whitened, fit_pca, unit_rows
 from train.retrieval.similarity_projection import fit_similarity_projection, wide_similarities
+from train.stages import final as end_of_run
 from train.stages.data import items_of
 from train.stages.final import check_views, trained_sources
 from train.stages.projection import outputs_and_features
@@ -93,6 +95,22 @@ def test_a_projection_by_similarity_starts_at_pca_and_hears_head_and_tower(packe
     expected = fit_similarity_projection(outputs, teacher, start, 0.1, seed=7).project(of_val)
     assert np.allclose(embed_samples(final.model, val), expected, atol=1e-4)
     assert not np.allclose(start.project(of_val), expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("choose, n_loaded", [("last", 1), ("best_validation", 4)])
+def test_at_the_end_one_stage_at_a_time_is_in_memory(packed, tmp_path, make_config, monkeypatch, choose, n_loaded):
+    loaded, alive = [], []
+
+    def load(path):
+        alive.append(sum(embedder() is not None for embedder in loaded))
+        one = load_checkpoint(path)
+        loaded.append(weakref.ref(one.embedder))
+        return one
+
+    monkeypatch.setattr(end_of_run, "load_checkpoint", load)
+    config = make_config({}, {"name": "two"}, {"name": "three"}, choose=choose)
+    run_stages(config, Places(packed, tmp_path), resume=False)
+    assert alive == [0] * n_loaded
 
 
 def test_a_projection_is_fitted_on_the_sources_that_were_trained_on(make_config):

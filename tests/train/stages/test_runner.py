@@ -1,3 +1,4 @@
+import weakref
 from itertools import pairwise
 
 import pytest
@@ -169,6 +170,32 @@ def test_a_share_of_the_start_stays_in_the_result(packed, tmp_path, make_config)
     trained = weights_of(tmp_path / "all" / "stage-1-one.ckpt")["backbone.tower.0.weight"]
     mixed = weights_of(tmp_path / "mixed" / "stage-1-one.ckpt")["backbone.tower.0.weight"]
     assert torch.allclose(mixed, 0.25 * start["tower.0.weight"] + 0.75 * trained, atol=1e-6)
+
+
+def test_what_is_mixed_with_the_start_is_validated_on_the_accelerator(packed, tmp_path, make_config, monkeypatch):
+    seen = []
+    real_move, real_pass = runner.to_device, runner.compute_features
+    monkeypatch.setattr(runner, "to_device", lambda module, kind: seen.append(kind) or real_move(module, kind))
+    monkeypatch.setattr(runner, "compute_features",
+                        lambda *a, **k: seen.append((k["title"], k["precision"])) or real_pass(*a, **k))
+    run_stages(make_config({"start_weight": 0.25, "precision": "bf16-mixed"}), Places(packed, tmp_path), resume=False)
+    assert seen == ["cpu", "cpu", ("validation", "bf16-mixed")]  # the stage's start, then its end
+
+
+def test_a_stage_that_is_done_leaves_nothing_behind_in_memory(packed, tmp_path, make_config, monkeypatch):
+    modules, alive = [], []
+    real = runner.assemble_stage
+
+    def assemble(*arguments):
+        alive.append(sum(module() is not None for module in modules))
+        module, data = real(*arguments)
+        modules.append(weakref.ref(module))
+        return module, data
+
+    monkeypatch.setattr(runner, "assemble_stage", assemble)
+    config = make_config({"ema_decay": 0.5}, {"name": "two", "ema_decay": 0.5}, {"name": "three"})
+    run_stages(config, Places(packed, tmp_path), resume=False)
+    assert alive == [0, 0, 0]
 
 
 def test_distillation_is_logged_and_pulls_towards_the_start(packed, tmp_path, make_config):
