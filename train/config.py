@@ -201,6 +201,8 @@ class ProjectionConfig(BaseModel, extra="forbid", frozen=True):
     after    where it is applied: `raw` is the head's output (folded into its last linear layer where there is one),
              `unit` is that made unit length
     fitted_on  the same by default; 6th place fitted on `raw` and applied after `unit`
+    augmented_views  how many random looks by `augmentation` at each image it is fitted on, beside the plain one: crops
+             and colours show it more of what new domains may look like
     """
 
     kind: Literal["pca", "similarity"] = "pca"
@@ -211,12 +213,18 @@ class ProjectionConfig(BaseModel, extra="forbid", frozen=True):
     after: Literal["raw", "unit"] = "unit"
     fitted_on: Literal["raw", "unit"] | None = None
     images: int = Field(default=20_000, gt=0, description="at most so many train images, chosen by a stable hash")
+    augmented_views: int = Field(default=0, ge=0)
+    augmentation: AugmentationConfig | None = Field(default=None, description="for augmented_views")
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> "ProjectionConfig":
         for name in ("tower_share", "temperature"):
             if (self.kind == "similarity") != (getattr(self, name) is not None):
                 raise ValueError(f"{name} belongs to kind similarity, which needs it; kind is {self.kind!r}")
+        if (self.augmented_views > 0) != (self.augmentation is not None):
+            raise ValueError("augmented_views above 0 need an augmentation, and an augmentation needs them")
+        if self.augmentation is not None and self.augmentation.preset == "none":
+            raise ValueError("augmentation: preset none changes no image, so its views would be copies")
         if self.kind == "similarity" and self.fitted_on not in (None, self.after):
             raise ValueError(f"kind similarity is fitted on what it is applied after: fitted_on must be {self.after!r}")
         return self

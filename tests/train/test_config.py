@@ -84,6 +84,9 @@ def test_a_run_without_stages_says_its_image_size():
     ("projection={kind: similarity, tower_share: 0.4}", "temperature belongs to kind similarity, which needs it"),
     ("projection={kind: similarity, tower_share: 0.4, temperature: 0.1, fitted_on: raw}",
      "kind similarity is fitted on what it is applied after: fitted_on must be 'unit'"),
+    ("projection={augmented_views: 3}", "augmented_views above 0 need an augmentation, and an augmentation needs them"),
+    ("projection={augmentation: {preset: crop}}", "augmented_views above 0 need an augmentation"),
+    ("projection={augmented_views: 3, augmentation: {preset: none}}", "preset none changes no image"),
     ("projection={out_dim: 65}", r"projection\.out_dim 65 is above head\.out_dim 64"),
 ])
 def test_views_and_projection_are_checked(override, part):

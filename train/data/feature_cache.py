@@ -75,8 +75,7 @@ def cached_features(
         n_views, batches = 1, OrderedBatches(reader, spec, _BATCH)
     else:
         identity["views"] = views.identity()
-        augment = build_augmentation(views.preset, spec.image_px, views.min_crop_scale, views.horizontal_flip)
-        n_views, batches = views.n_views, NumberedViews(reader, views.n_views, augment, _BATCH)
+        n_views, batches = views.n_views, numbered_views(reader, views, spec.image_px, _BATCH)
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
     title = f"features ({reader.split}, {spec.image_px} px" + (f", {n_views} views)" if views else ")")
     features = cached_rows(
@@ -84,6 +83,12 @@ def cached_features(
         lambda first: feature_rows(tower, batches, spec, title, first, n_workers, precision),
     )
     return features if views is None else features.reshape(n_views, len(reader), tower.width)
+
+
+def numbered_views(reader: ShardReader, views: AugmentedViews, image_px: int, batch_size: int) -> NumberedViews:
+    """Batches of the augmented views of every sample."""
+    augment = build_augmentation(views.preset, image_px, views.min_crop_scale, views.horizontal_flip)
+    return NumberedViews(reader, views.n_views, augment, batch_size)
 
 
 def compute_features(

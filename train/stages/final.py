@@ -17,7 +17,7 @@ from train.model.backbones import Backbone
 from train.model.image_model import ImageModel
 from train.stages.data import items_of
 from train.stages.projection import fit_projection, projected
-from train.stages.start import set_resolution, to_device
+from train.stages.start import loading_processes, set_resolution, to_device
 
 
 def write_final(
@@ -46,7 +46,7 @@ def write_final(
     if config.projection is not None:
         plain = replace(spec, views=(View(),))
         reader = ShardReader(shards_dir, "train", trained_sources(config), left_out)
-        fitted = fit_projection(embedder, reader, plain, config.projection, config.seed)
+        fitted = fit_projection(embedder, reader, plain, config.projection, config.seed, loading_processes(config))
         embedder, head_spec = projected(embedder, head_spec, fitted, config.projection.after)
         to_device(embedder, config.accelerator)
         classes = (None, ())  # they lie in the space before the projection

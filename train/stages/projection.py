@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from data_prep.errors import ConfigError
-from data_prep.progress import progress_bar
 from train.config import ProjectionConfig
+from train.data.datasets import OrderedBatches
 from train.data.embeddings import choose_rows
-from train.data.preprocessing import PreprocessSpec, normalise_batch, resize_image
+from train.data.feature_cache import AugmentedViews, device_of, feature_rows, numbered_views
+from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
 from train.model.embedder import Embedder
 from train.model.heads import folded, with_projection
@@ -22,16 +23,17 @@ _BATCH = 64
 
 
 def fit_projection(
-    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, config: ProjectionConfig, seed: int
+    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, config: ProjectionConfig, seed: int,
+    n_workers: int = 0,
 ) -> Projection:
-    """From what the head gives for train images under one plain view to the numbers of the embedding.
+    """From what the head gives for train images, plain and augmented, to the numbers of the embedding.
 
     Raises:
         ConfigError: the embeddings span fewer directions than `config.out_dim`.
     """
     by_similarity = config.kind == "similarity"
-    outputs, features = outputs_and_features(
-        embedder, reader, spec, choose_rows(reader, config.images, seed), keep_features=by_similarity)
+    chosen = reader.subset(np.array(choose_rows(reader, config.images, seed)))
+    outputs, features = outputs_and_features(embedder, chosen, spec, _views_of(config), by_similarity, n_workers)
     teacher = wide_similarities(outputs, features, config.tower_share) if by_similarity else None
     if (config.fitted_on or config.after) == "unit":
         outputs = unit_rows(outputs)
@@ -42,24 +44,36 @@ def fit_projection(
     return axes if teacher is None else fit_similarity_projection(outputs, teacher, axes, config.temperature, seed)
 
 
+def _views_of(config: ProjectionConfig) -> AugmentedViews | None:
+    if config.augmentation is None:
+        return None
+    changes = config.augmentation
+    return AugmentedViews(config.augmented_views, changes.preset, changes.min_crop_scale, changes.horizontal_flip)
+
+
 @torch.no_grad()
 def outputs_and_features(
-    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, rows: list[int], keep_features: bool = True
+    embedder: Embedder, reader: ShardReader, spec: PreprocessSpec, views: AugmentedViews | None = None,
+    keep_features: bool = True, n_workers: int = 0,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """float32 [N, out_dim] of the head before unit length, and [N, width] of the tower (None where they need not be
-    kept: half a GB for 130,000 images), of the samples `rows`; `embedder` in evaluation mode, on any device."""
-    device = next(embedder.parameters()).device
+    """float32 [M, out_dim] of the head before unit length, and [M, width] of the tower (None where they need not be
+    kept: half a GB for 130,000 images), of all samples and then of their augmented views: M = N * (1 + n_views).
+
+    `embedder` in evaluation mode, on any device.
+    """
+    looks = [OrderedBatches(reader, spec, _BATCH)]
+    if views is not None:
+        looks.append(numbered_views(reader, views, spec.image_px, _BATCH))
+    device, sizes_px = device_of(embedder), torch.from_numpy(reader.table.sizes_px)
     outputs, towers = [], []
-    with progress_bar(len(rows), "projection", "image") as progress:
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            pixels = torch.from_numpy(np.stack([np.asarray(resize_image(reader.image(row), spec)) for row in batch]))
-            features = embedder.features(normalise_batch(pixels.to(device), spec))
-            sizes_px = torch.from_numpy(reader.table.sizes_px[batch]).to(device)
-            outputs.append(embedder.project_raw(features, sizes_px).cpu().numpy())
+    for batches in looks:
+        first = 0
+        for features in feature_rows(embedder.backbone, batches, spec, "projection", n_workers=n_workers):
+            rows = torch.arange(first, first := first + len(features)) % len(reader)
+            raw = embedder.project_raw(torch.from_numpy(features).to(device), sizes_px[rows].to(device))
+            outputs.append(raw.cpu().numpy())
             if keep_features:
-                towers.append(features.float().cpu().numpy())
-            progress.update(len(batch))
+                towers.append(features)
     return np.concatenate(outputs), np.concatenate(towers) if keep_features else None
 
 

@@ -63,7 +63,7 @@ def test_the_projection_is_fit_pca_by_hand(packed, tmp_path, make_config, after,
     stage, final = (load_checkpoint(tmp_path / name) for name in ("stage-1-one.ckpt", "final.ckpt"))
     train, val = ShardReader(packed, "train"), ShardReader(packed, "val")
     raw_train, raw_val = (
-        outputs_and_features(stage.embedder, reader, stage.preprocess, list(range(len(reader))))[0]
+        outputs_and_features(stage.embedder, reader, stage.preprocess)[0]
         for reader in (train, val)
     )
     pca = fit_pca(unit_rows(raw_train) if (fitted_on or after) == "unit" else raw_train, 3, whiten=False)
@@ -85,7 +85,7 @@ def test_a_projection_by_similarity_starts_at_pca_and_hears_head_and_tower(packe
     stage, final = (load_checkpoint(tmp_path / name) for name in ("stage-1-one.ckpt", "final.ckpt"))
     train, val = ShardReader(packed, "train"), ShardReader(packed, "val")
     (outputs, features), (of_val, _) = (
-        outputs_and_features(stage.embedder, reader, stage.preprocess, list(range(len(reader))))
+        outputs_and_features(stage.embedder, reader, stage.preprocess)
         for reader in (train, val)
     )
     teacher = wide_similarities(outputs, features, 0.4)

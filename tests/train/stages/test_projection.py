@@ -2,10 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from train.config import ProjectionConfig
+from train.data.augmentation import build_augmentation
+from train.data.embeddings import choose_rows
+from train.data.feature_cache import AugmentedViews
+from train.data.preprocessing import PreprocessSpec, normalise_batch
+from train.data.readers import ShardReader
 from train.model.backbones import BackboneSpec, build_backbone
 from train.model.embedder import build_embedder
 from train.retrieval.projection import fit_partly_whitened, fit_pca, unit_rows
-from train.stages.projection import projected
+from train.stages.projection import fit_projection, outputs_and_features, projected
 
 HEADS = [
     {"kind": "linear"}, {"kind": "linear", "options": {"bias": False}}, {"kind": "bn_linear"}, {"kind": "mlp"},
@@ -47,3 +53,24 @@ def test_whitening_between_none_and_all():
     assert np.allclose(spread[0.5], np.sqrt(spread[0.0] * spread[0.0][0]))
     whitened, own = (fit(features) for fit in (lambda f: fit_pca(f, 3, True), lambda f: fit_partly_whitened(f, 3, 1.0)))
     assert np.allclose(whitened.project(features), own.project(features), atol=1e-5)
+
+
+@torch.no_grad()
+def test_it_is_fitted_on_plain_images_and_then_on_random_looks_at_them(packed):
+    reader, spec = ShardReader(packed, "train"), PreprocessSpec(16, (0.5,) * 3, (0.5,) * 3)
+    backbone = build_backbone(BackboneSpec("tiny", "conv16", None, 16))
+    embedder = build_embedder(backbone, {"kind": "linear", "out_dim": 8}).eval()
+    config = ProjectionConfig(out_dim=3, after="raw", images=10, augmented_views=2, augmentation={"preset": "crop"})
+    chosen = reader.subset(np.array(choose_rows(reader, 10, 0)))
+    plain, features = outputs_and_features(embedder, chosen, spec)
+    assert plain.shape == (10, 8) and features.shape == (10, 16)
+    views = AugmentedViews(2, "crop", 0.5, True)
+    outputs, features = outputs_and_features(embedder, chosen, spec, views)
+    assert outputs.shape == (30, 8) and features.shape == (30, 16) and np.array_equal(outputs[:10], plain)
+    look = torch.from_numpy(build_augmentation("crop", 16, 0.5, True)(chosen.jpeg_bytes(4), 14))  # second view of row 4
+    alone = embedder.backbone(normalise_batch(look[None], spec))
+    assert np.allclose(features[24], alone[0], atol=1e-5)
+    assert np.allclose(outputs[24], embedder.project_raw(alone)[0], atol=1e-5)
+    fitted = fit_projection(embedder, reader, spec, config, seed=0)
+    assert np.allclose(fitted.matrix, fit_pca(outputs, 3, whiten=False).matrix)
+    assert outputs_and_features(embedder, chosen, spec, views, keep_features=False)[1] is None
