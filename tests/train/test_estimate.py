@@ -1,7 +1,8 @@
 import pytest
+import torch
 
 from data_prep.errors import ConfigError
-from train.estimate import StageCost, count_image, estimate_stage, format_table, main
+from train.estimate import StageCost, _count, count_image, estimate_stage, format_table, main
 
 N_CLASSES = 10
 # The tiny tower at 16 px, by hand: outputs 8 x 8 x 8, 4 x 4 x 16, 2 x 2 x 16 of 3 x 3 kernels; 2 FLOPs a multiply-add.
@@ -144,3 +145,15 @@ def test_stages_on_a_source_of_known_size_are_counted_apart(capsys):
 def test_nothing_to_train_is_an_error(capsys):
     assert main(["off_the_shelf_clip", "--images", "9"]) == 2
     assert "it has no stages" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind, groups", [("Conv2d", 1), ("Conv2d", 2), ("Conv2d", 8), ("ConvTranspose2d", 4)])
+def test_both_gradients_of_a_convolution_cost_its_forward_pass(kind, groups):
+    layer = getattr(torch.nn, kind)(8, 8, 3, stride=2, padding=1, groups=groups, device="meta")
+    images = torch.empty(5, 8, 9, 9, device="meta", requires_grad=True)
+    n_forward, out = _count(lambda: layer(images))
+    places = 9 * 9 if kind == "ConvTranspose2d" else 5 * 5
+    assert n_forward == 2 * 5 * places * 3 * 3 * 8 * 8 // groups
+    assert _count(lambda: out.sum().backward())[0] == 2 * n_forward
+    n_weight, _ = _count(lambda: layer(images.detach()).sum().backward())
+    assert n_weight == 2 * n_forward  # forward, and the gradient of the weight alone
