@@ -169,9 +169,8 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
 
     stage = config.stages[index]
     embedder, classifier = build_on_meta(config, stage, n_classes)
-    named = named_on_meta(embedder, classifier)
-    teachers = _meta_teachers(stage, embedder.backbone.width, n_classes)
-    named += [(f"teachers.{name}", p) for name, p in teachers.named_parameters()] if teachers is not None else []
+    teachers = teachers_on_meta(stage, embedder.backbone.width, n_classes)
+    named = named_on_meta(embedder, classifier, teachers)
     images = torch.empty(_COUNTED, 3, stage.image_px, stage.image_px, device="meta")
     sizes_px = torch.empty(_COUNTED, 2, device="meta")
     fastpath = torch.backends.mha.get_fastpath_enabled()
@@ -212,9 +211,12 @@ def count_image(config: "TrainConfig", index: int, n_classes: int) -> ImageCount
     )
 
 
-def named_on_meta(embedder: "Embedder", classifier: "CosineClassifier") -> "list[tuple[str, Parameter]]":
+def named_on_meta(
+    embedder: "Embedder", classifier: "CosineClassifier", teachers: "DomainTeachers | None" = None
+) -> "list[tuple[str, Parameter]]":
     """All parameters under the names that learning-rate rules see."""
     parts = {"backbone": embedder.backbone, "head": embedder.head, "classifier": classifier}
+    parts |= {} if teachers is None else {"teachers": teachers}
     return [(f"{part}.{name}", p) for part, module in parts.items() for name, p in module.named_parameters()]
 
 
@@ -243,8 +245,8 @@ def build_on_meta(
     return embedder.eval(), classifier
 
 
-def _meta_teachers(stage: "StageConfig", width: int, n_classes: int) -> "DomainTeachers | None":
-    """Those of a mixture with one domain; how many it really has is not known here."""
+def teachers_on_meta(stage: "StageConfig", width: int, n_classes: int) -> "DomainTeachers | None":
+    """The stage's domain teachers as of a mixture with one domain; how many it really has is not known here."""
     import torch
 
     from train.losses.domain_teachers import DomainTeachers

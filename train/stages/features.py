@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from train.config import FeatureCacheConfig, StageConfig
+from train.config import AugmentationConfig, FeatureCacheConfig, StageConfig
 from train.data.feature_cache import AugmentedViews, cached_features
 from train.data.preprocessing import PreprocessSpec
 from train.data.readers import ShardReader
@@ -27,9 +27,12 @@ def views_of(stage: StageConfig) -> AugmentedViews | None:
     """The augmented views that the stage's config asks for; None: the images as they are."""
     if not isinstance(stage.feature_cache, FeatureCacheConfig):
         return None
-    augmentation = stage.augmentation
-    return AugmentedViews(stage.feature_cache.views, augmentation.preset, augmentation.min_crop_scale,
-                          augmentation.horizontal_flip)
+    return augmented_views(stage.feature_cache.views, stage.augmentation)
+
+
+def augmented_views(n_views: int, changes: AugmentationConfig) -> AugmentedViews:
+    """So many of each image, as the config's `augmentation` says."""
+    return AugmentedViews(n_views, changes.preset, changes.min_crop_scale, changes.horizontal_flip)
 
 
 def first_view(features: np.ndarray) -> np.ndarray:

@@ -14,12 +14,12 @@ from train.retrieval.protocol import check_items
 from train.stages.data import items_of, training_set_of
 from train.stages.features import stage_features
 from train.stages.lightning_loop import fit_module, validate_module
+from train.stages.run_folder import EXECUTION_KEYS
 from train.stages.runner import Progress, assemble_stage, mix_with_start, stage_seed
 from train.stages.start import preprocess_of, start_embedder, starting_backbone, to_device
 
 # Keys that no trial's scores hang on: names, how a run is carried out, what comes after its stages.
-_KEYS_OF_RUNS = ("name", "mixture", "n_workers", "n_devices", "n_nodes", "strategy", "on_bad_shard", "tracking",
-                 "export_image_px", "views", "projection", "choose")
+_KEYS_OF_RUNS = (*EXECUTION_KEYS, "name", "mixture", "strategy", "export_image_px", "views", "projection", "choose")
 
 
 class HeadTrials:

@@ -6,16 +6,13 @@ A mistake that shows only when its stage begins costs the stages before it: the 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
-from torch.nn import Parameter
 
 from data_prep.errors import ConfigError
 from train.config import StageConfig, TrainConfig
 from train.data.damage import find_damage
 from train.data.readers import REPAIR
-from train.estimate import build_on_meta, named_on_meta
-from train.losses.domain_teachers import DomainTeachers
+from train.estimate import build_on_meta, named_on_meta, teachers_on_meta
 from train.model.embedder import Embedder
 from train.processes import n_processes
 from train.stages.data import TrainingSet, plan_stage
@@ -64,7 +61,7 @@ def _check_stage(config: TrainConfig, stage: StageConfig, data: TrainingSet) -> 
     except RuntimeError:  # a tower that looks at its values while it is built; the stage itself will tell
         return
     _check_gradient_checkpointing(stage, embedder)
-    named = named_on_meta(embedder, classifier) + _teachers_on_meta(stage, data, embedder.backbone.width)
+    named = named_on_meta(embedder, classifier, teachers_on_meta(stage, embedder.backbone.width, n_classes))
     build_optimizer(stage, named, n_images, data.n_images_per_epoch, embedder.backbone.layer_groups())
     _check_batch_norm(stage, embedder.head)
 
@@ -75,16 +72,6 @@ def _check_gradient_checkpointing(stage: StageConfig, embedder: Embedder) -> Non
     except AssertionError as error:  # timm's word for a tower that has the switch and cannot
         raise ConfigError(f"gradient_checkpointing: tower {embedder.backbone.arch!r}: {error}; expected "
                           "gradient_checkpointing: false") from error
-
-
-def _teachers_on_meta(stage: StageConfig, data: TrainingSet, width: int) -> list[tuple[str, Parameter]]:
-    """The parameters of the stage's domain teachers under the names that learning-rate rules see."""
-    if stage.domain_teachers is None:
-        return []
-    domain_of_class = torch.from_numpy(data.class_domains()[1])
-    with torch.device("meta"):
-        teachers = DomainTeachers(domain_of_class, width, stage.domain_teachers.dim, scale=1.0, temperature=1.0)
-    return [(f"teachers.{name}", parameter) for name, parameter in teachers.named_parameters()]
 
 
 def _check_batch_norm(stage: StageConfig, head: nn.Module) -> None:

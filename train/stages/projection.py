@@ -18,6 +18,7 @@ from train.model.heads import folded, with_projection
 from train.model.image_model import projection_layer
 from train.retrieval.projection import Projection, fit_partly_whitened, unit_rows
 from train.retrieval.similarity_projection import fit_similarity_projection, wide_similarities
+from train.stages.features import augmented_views
 
 _BATCH = 64
 
@@ -33,7 +34,8 @@ def fit_projection(
     """
     by_similarity = config.kind == "similarity"
     chosen = reader.subset(np.array(choose_rows(reader, config.images, seed)))
-    outputs, features = outputs_and_features(embedder, chosen, spec, _views_of(config), by_similarity, n_workers)
+    views = augmented_views(config.augmented_views, config.augmentation) if config.augmentation else None
+    outputs, features = outputs_and_features(embedder, chosen, spec, views, by_similarity, n_workers)
     teacher = wide_similarities(outputs, features, config.tower_share) if by_similarity else None
     if (config.fitted_on or config.after) == "unit":
         outputs = unit_rows(outputs)
@@ -42,13 +44,6 @@ def fit_projection(
     except ValueError as error:
         raise ConfigError(f"projection: {error}") from error
     return axes if teacher is None else fit_similarity_projection(outputs, teacher, axes, config.temperature, seed)
-
-
-def _views_of(config: ProjectionConfig) -> AugmentedViews | None:
-    if config.augmentation is None:
-        return None
-    changes = config.augmentation
-    return AugmentedViews(config.augmented_views, changes.preset, changes.min_crop_scale, changes.horizontal_flip)
 
 
 @torch.no_grad()

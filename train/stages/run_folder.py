@@ -20,7 +20,7 @@ from train.stages.data import items_of
 from train.tracking import IDS_NAME
 
 # Keys that say how a run is carried out; a run may go on with others.
-_EXECUTION_KEYS = ("n_workers", "n_devices", "n_nodes", "on_bad_shard", "tracking")
+EXECUTION_KEYS = ("n_workers", "n_devices", "n_nodes", "on_bad_shard", "tracking")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def claim_run_dir(config: TrainConfig, run_dir: Path, resume: bool) -> None:
             raise ConfigError(f"{run_dir}: holds a run already; --resume goes on with it, or choose another --run-dir")
         before = read_config(TrainConfig, resolved_path)
         mine, theirs = config.model_dump(), before.model_dump()
-        differing = [key for key in mine if mine[key] != theirs[key] and key not in _EXECUTION_KEYS]
+        differing = [key for key in mine if mine[key] != theirs[key] and key not in EXECUTION_KEYS]
         if differing:
             raise ConfigError(f"{run_dir}: its run was configured otherwise ({', '.join(differing)} differ); "
                               "use another --run-dir")

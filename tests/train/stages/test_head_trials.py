@@ -65,7 +65,7 @@ def test_settings_are_what_scores_hang_on(packed, tmp_path, make_config):
     others = [settings(n_images=88), settings(HEAD | {"batch_size": 4}), settings(resize="shortest_crop"),
               settings(head={"kind": "linear", "out_dim": 4})]
     assert all(other != first for other in others)
-    assert set(run_folder._EXECUTION_KEYS) <= set(head_trials._KEYS_OF_RUNS)
+    assert set(run_folder.EXECUTION_KEYS) <= set(head_trials._KEYS_OF_RUNS)
     assert settings(seed=1) != first  # which draws a tower without weights
     loaded = save_tower(tmp_path / "tower.pt")
     assert settings(**loaded, seed=1) == settings(**loaded) != first
